@@ -1,0 +1,139 @@
+import { z } from 'zod';
+
+/** Languages on the wire of `POST /v1/daas/upload`. `WASM` is reserved: refused with 422 until a runtime has it. */
+export const languages = ['PY', 'C', 'JS'] as const;
+export type Language = (typeof languages)[number];
+
+/** `res` of a failed execution: an empty result that each language's own client can decode. */
+export const emptyResultOf: Readonly<Record<Language, string>> = {
+  /** Pickle of `None`. */
+  PY: 'gAVOLg==',
+  /** A `FaasResponse` protobuf with no item. */
+  C: '',
+  /** JSON `null`. */
+  JS: 'bnVsbA==',
+};
+
+const base64Pattern = /^[A-Za-z0-9+/]*={0,2}$/;
+/** Whether `text` is standard, padded base64 (RFC 4648 section 4). */
+export const isBase64 = (text: string): boolean => text.length % 4 === 0 && base64Pattern.test(text);
+
+/** Documents are numbered from 1: clients parse ids with `atoi` and take 0 for a failure. */
+export const documentIdSchema = z.coerce
+  .number()
+  .int('must be a whole number')
+  .min(1, 'must be 1 or more')
+  .max(Number.MAX_SAFE_INTEGER)
+  .meta({ description: 'Document id', example: 1 });
+
+const looseNumber = (schema: z.ZodNumber) =>
+  z.preprocess((value) => (typeof value === 'string' && value.trim() !== '' ? Number(value) : value), schema);
+
+const placeSchema = z.object({
+  latitude: looseNumber(z.number().min(-90).max(90)),
+  longitude: looseNumber(z.number().min(-180).max(180)),
+});
+/** A point on Earth in degrees. */
+export type Place = { readonly latitude: number; readonly longitude: number };
+
+/** The three shapes clients send: an object, "lat,lon", or free text (which has no place). */
+export const geolocationSchema = z.union([placeSchema, z.string().max(512)]);
+export type Geolocation = z.infer<typeof geolocationSchema>;
+
+/** The place a geolocation names, or undefined for free text. */
+export function placeOf(geolocation: Geolocation | null | undefined): Place | undefined {
+  if (geolocation === null || geolocation === undefined) return undefined;
+  if (typeof geolocation !== 'string') return geolocation;
+  const parts = geolocation.split(',').map((part) => part.trim());
+  if (parts.length !== 2 || parts.some((part) => part === '')) return undefined;
+  const parsed = placeSchema.safeParse({ latitude: parts[0], longitude: parts[1] });
+  return parsed.success ? parsed.data : undefined;
+}
+
+/** A requirement as COGNIT's clients write it. Unknown keys are dropped, `null` means "not given". */
+export const requirementSchema = z
+  .object({
+    FLAVOUR: z.string().max(128).nullish().meta({ example: 'Nature' }),
+    MAX_LATENCY: looseNumber(z.number().int().min(0)).nullish(),
+    MAX_FUNCTION_EXECUTION_TIME: looseNumber(z.number().positive()).nullish().meta({ description: 'Seconds' }),
+    MIN_ENERGY_RENEWABLE_USAGE: looseNumber(z.number().int().min(0).max(100)).nullish(),
+    MIN_RENEWABLE_USAGE: looseNumber(z.number().int().min(0).max(100)).nullish(),
+    GEOLOCATION: geolocationSchema.nullish(),
+    ID: z.string().max(256).nullish(),
+    IS_CONFIDENTIAL: z.boolean().nullish(),
+    PROVIDERS: z.array(z.string().max(256)).max(64).nullish(),
+  })
+  .meta({ id: 'AppRequirement' });
+export type RequirementOnWire = z.infer<typeof requirementSchema>;
+
+/** A requirement inside Gantry. */
+export interface Requirement {
+  readonly flavour: string;
+  readonly maxLatencyMs: number;
+  /** Undefined when the client did not send it: the platform's own default applies then. */
+  readonly maxRunMs: number | undefined;
+  readonly minRenewablePercent: number;
+  readonly geolocation: Geolocation | undefined;
+  readonly deviceId: string | undefined;
+  readonly isConfidential: boolean;
+  readonly providers: readonly string[];
+}
+
+/** Wire to domain; both spellings of the renewable key are understood. */
+export function toRequirement(wire: RequirementOnWire): Requirement {
+  const maxRunSeconds = wire.MAX_FUNCTION_EXECUTION_TIME;
+  return {
+    flavour: wire.FLAVOUR ?? 'Nature',
+    maxLatencyMs: wire.MAX_LATENCY ?? 10,
+    maxRunMs: maxRunSeconds == null ? undefined : Math.ceil(maxRunSeconds * 1000),
+    minRenewablePercent: wire.MIN_ENERGY_RENEWABLE_USAGE ?? wire.MIN_RENEWABLE_USAGE ?? 80,
+    geolocation: wire.GEOLOCATION ?? undefined,
+    deviceId: wire.ID ?? undefined,
+    isConfidential: wire.IS_CONFIDENTIAL ?? false,
+    providers: wire.PROVIDERS ?? [],
+  };
+}
+
+/** Domain to wire, with COGNIT's defaults filled in. */
+export function fromRequirement(requirement: Requirement): RequirementOnWire {
+  return {
+    FLAVOUR: requirement.flavour,
+    MAX_LATENCY: requirement.maxLatencyMs,
+    MAX_FUNCTION_EXECUTION_TIME: (requirement.maxRunMs ?? 1000) / 1000,
+    MIN_ENERGY_RENEWABLE_USAGE: requirement.minRenewablePercent,
+    GEOLOCATION: requirement.geolocation ?? null,
+    ID: requirement.deviceId ?? null,
+    IS_CONFIDENTIAL: requirement.isConfidential,
+    PROVIDERS: [...requirement.providers],
+  };
+}
+
+/** Body of `POST /v1/daas/upload`. */
+export const functionUploadSchema = z
+  .object({
+    LANG: z.string().meta({ example: 'JS' }),
+    FC: z
+      .string()
+      .min(1, 'must not be empty')
+      .refine(isBase64, 'must be base64')
+      .meta({ description: 'The function, base64' }),
+    FC_HASH: z.string().max(256).meta({ description: "The client's own hash; informative only" }),
+    NAME: z.string().max(128).nullish().meta({ description: 'A name people recognise' }),
+  })
+  .meta({ id: 'FunctionUpload' });
+export type FunctionUpload = z.infer<typeof functionUploadSchema>;
+
+/** A function without its code. */
+export const functionViewSchema = z
+  .object({
+    id: z.number().int(),
+    owner: z.string(),
+    name: z.string().nullable(),
+    LANG: z.enum(languages),
+    FC_HASH: z.string(),
+    sha256: z.string().meta({ description: "The server's own sha256 of the decoded FC, hex" }),
+    size_bytes: z.number().int(),
+    created_at: z.iso.datetime(),
+  })
+  .meta({ id: 'Function' });
+export type FunctionView = z.infer<typeof functionViewSchema>;

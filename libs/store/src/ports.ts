@@ -1,0 +1,271 @@
+/**
+ * The ports to the stores. Cloud frontends own accounts, documents, clusters, keys and tokens; each edge cluster owns
+ * its executions and payloads. Two adapters (`libsql/`, `postgres/`) pass one contract suite (`store.contract.ts`).
+ * Every method throws {AppError} `store-unavailable` when the store does not answer in time or refuses to write.
+ */
+import type {
+  ClusterReport,
+  ExecutionMode,
+  ExecutionStatus,
+  Language,
+  Principal,
+  Requirement,
+  Role,
+  TerminalStatus,
+} from '@gantry/contracts';
+
+/** Keyset pages: pass `nextCursor` back as `cursor`. */
+export interface PageRequest {
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly nextCursor: string | null;
+}
+
+export interface Account {
+  readonly name: string;
+  readonly role: Role;
+  readonly org: string | undefined;
+  readonly passwordHash: string;
+  readonly createdAtMs: number;
+  readonly quotaFunctions: number;
+  readonly quotaFunctionBytes: number;
+}
+
+export interface AccountStore {
+  /** @throws {AppError} account-exists */
+  create(account: Account): Promise<void>;
+  find(name: string): Promise<Account | undefined>;
+  /** By name. */
+  list(page: PageRequest): Promise<Page<Account>>;
+  /** Removes the account and its documents. @throws {AppError} account-not-found, last-administrator */
+  remove(name: string): Promise<void>;
+  /** @throws {AppError} account-not-found */
+  setPasswordHash(name: string, passwordHash: string): Promise<void>;
+}
+
+export interface StoredFunction {
+  readonly id: number;
+  readonly owner: string;
+  readonly name: string | undefined;
+  readonly language: Language;
+  /** The client's own, informative only. */
+  readonly clientHash: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly createdAtMs: number;
+}
+
+export interface NewFunction {
+  readonly owner: string;
+  readonly name: string | undefined;
+  readonly language: Language;
+  readonly clientHash: string;
+  readonly sha256: string;
+  readonly code: Uint8Array;
+  readonly createdAtMs: number;
+}
+
+export interface StoredRequirement {
+  readonly id: number;
+  readonly owner: string;
+  readonly requirement: Requirement;
+  readonly createdAtMs: number;
+}
+
+/** One kind of document was asked for and another has the id. */
+export type Found<T> = { readonly kind: 'found'; readonly document: T } | { readonly kind: 'missing' | 'wrong-type' };
+
+/** Functions and requirements; ids come from one sequence, from 1 up. Ownership is part of every question. */
+export interface DocumentStore {
+  /**
+   * Idempotent by (owner, language, sha256): the same function answers its id. Quotas are checked in the same
+   * transaction. @throws {AppError} quota-exceeded
+   */
+  putFunction(fn: NewFunction, quota: { functions: number; bytes: number }): Promise<number>;
+  findFunction(id: number, principal: Principal): Promise<Found<StoredFunction>>;
+  /** The decoded code. */
+  readCode(id: number, principal: Principal): Promise<Uint8Array | undefined>;
+  listFunctions(principal: Principal, page: PageRequest): Promise<Page<StoredFunction>>;
+  removeFunction(id: number, principal: Principal): Promise<Found<true>>;
+  putRequirement(owner: string, requirement: Requirement, createdAtMs: number): Promise<number>;
+  replaceRequirement(id: number, principal: Principal, requirement: Requirement): Promise<Found<true>>;
+  findRequirement(id: number, principal: Principal): Promise<Found<StoredRequirement>>;
+  listRequirements(principal: Principal, page: PageRequest): Promise<Page<StoredRequirement>>;
+  removeRequirement(id: number, principal: Principal): Promise<Found<true>>;
+}
+
+export interface Cluster {
+  readonly id: number;
+  readonly name: string;
+  /** Undefined until the first report. */
+  readonly report: ClusterReport | undefined;
+  readonly lastSeenMs: number;
+}
+
+export interface ClusterStore {
+  /** Makes or replaces the enrolment of a cluster; only the hash of the token is kept. */
+  enrol(name: string, tokenSha256: string, atMs: number): Promise<void>;
+  /** False when the token is not this cluster's. */
+  report(name: string, tokenSha256: string, report: ClusterReport, atMs: number): Promise<boolean>;
+  list(): Promise<readonly Cluster[]>;
+  /** False when there was none. */
+  remove(name: string): Promise<boolean>;
+}
+
+export interface SigningKey {
+  /** Root key id written into tokens; from 1 up, the newest signs. */
+  readonly id: number;
+  /** Ed25519 seed, hex. */
+  readonly privateKey: string;
+  readonly publicKey: string;
+  readonly createdAtMs: number;
+}
+
+export interface KeyStore {
+  /** Oldest first. */
+  list(): Promise<readonly SigningKey[]>;
+  /** Adds the key unless the newest id is no longer `expectedNewestId`; then answers false. */
+  add(key: SigningKey, expectedNewestId: number | undefined): Promise<boolean>;
+  /** Removes keys made before, but never the newest. */
+  removeOlderThan(createdBeforeMs: number): Promise<void>;
+}
+
+/** Which tokens were issued, so that an account's tokens can be revoked with it. */
+export interface TokenLog {
+  recordIssued(token: { revocationId: string; user: string; expiresAtMs: number }): Promise<void>;
+  /** Who a token was issued to; undefined when unknown or expired. */
+  ownerOf(revocationId: string): Promise<string | undefined>;
+  revoke(revocationId: string, expiresAtMs: number): Promise<void>;
+  revokeAllOf(user: string): Promise<void>;
+  /** Revocation ids of unexpired revoked tokens. */
+  listRevoked(nowMs: number): Promise<readonly string[]>;
+  purgeExpired(nowMs: number): Promise<void>;
+}
+
+export interface Execution {
+  readonly id: string;
+  readonly owner: string;
+  readonly mode: ExecutionMode;
+  readonly status: ExecutionStatus;
+  readonly functionId: number;
+  readonly requirementId: number;
+  readonly functionSha256: string;
+  readonly language: Language;
+  readonly flavour: string;
+  /** Leases given so far. */
+  readonly attempt: number;
+  readonly retCode: number | undefined;
+  readonly res: string | undefined;
+  readonly err: string | undefined;
+  readonly createdAtMs: number;
+  readonly startedAtMs: number | undefined;
+  readonly finishedAtMs: number | undefined;
+  readonly expiresAtMs: number;
+  readonly queueMs: number;
+  readonly runMs: number;
+  readonly runtimeId: string | undefined;
+  readonly progressPerMille: number | undefined;
+  readonly traceparent: string | undefined;
+}
+
+export interface ExecutionOutcome {
+  readonly status: TerminalStatus;
+  readonly retCode: number | undefined;
+  readonly res: string | undefined;
+  readonly err: string | undefined;
+  readonly startedAtMs: number | undefined;
+  readonly finishedAtMs: number;
+  readonly logs: string;
+}
+
+export type LeaseOutcome =
+  | { readonly kind: 'granted'; readonly attempt: number }
+  /** `running`: another delivery holds it; `exhausted`: it was started `maxAttempts` times and is now `dead`. */
+  | { readonly kind: 'refused'; readonly reason: TerminalStatus | 'running' | 'exhausted' | 'unknown' };
+
+export interface ExecutionFilter {
+  readonly owner?: string | undefined;
+  readonly status?: ExecutionStatus | undefined;
+  readonly functionId?: number | undefined;
+  readonly flavour?: string | undefined;
+  readonly fromMs?: number | undefined;
+  readonly toMs?: number | undefined;
+}
+
+/** Executions. Terminal states never change: every writer is a compare-and-set on a non-terminal status. */
+export interface ExecutionStore {
+  /** Writes an asynchronous execution, `queued` and not yet published, with its parameters. Durable on return. */
+  accept(execution: Execution, parameters: Uint8Array): Promise<void>;
+  /** Removes what was accepted and then refused by the broker, so that it was never accepted. */
+  withdraw(id: string): Promise<void>;
+  markPublished(id: string, atMs: number): Promise<void>;
+  /**
+   * Compare-and-set before a run: attempt + 1, status `running`. Granted while `queued`, or while `running` when the
+   * broker delivered the message again. Past `expiresAtMs` it becomes `expired`, past `maxAttempts` `dead`.
+   */
+  leaseStart(request: {
+    id: string;
+    runtimeId: string;
+    redelivered: boolean;
+    maxAttempts: number;
+    nowMs: number;
+  }): Promise<LeaseOutcome>;
+  /** First terminal state wins. `attempt` 0: not from a run. False when it was terminal already or is unknown. */
+  finish(id: string, attempt: number, outcome: ExecutionOutcome): Promise<boolean>;
+  setProgress(id: string, attempt: number, progressPerMille: number): Promise<void>;
+  /** Inserts or updates synchronous executions in one transaction; terminal rows stay as they are. */
+  record(rows: readonly { execution: Execution; logs: string }[]): Promise<void>;
+  find(id: string): Promise<Execution | undefined>;
+  /** Undefined when unknown. */
+  readLogs(id: string): Promise<string | undefined>;
+  readParameters(id: string): Promise<Uint8Array | undefined>;
+  /** Newest first; `res` is left out (undefined). */
+  list(filter: ExecutionFilter, page: PageRequest): Promise<Page<Execution>>;
+  /** Asynchronous, `queued`, accepted before `beforeMs` and never confirmed by the broker; oldest first. */
+  listUnpublished(beforeMs: number, limit: number): Promise<readonly Execution[]>;
+  /**
+   * Puts executions back to `queued` and unpublished: with `all`, every unfinished asynchronous one (the broker lost
+   * its memory); else those `running` for longer than their `runMs` + `graceMs`. Exhausted ones become `dead`.
+   */
+  requeueLost(request: { all: boolean; graceMs: number; maxAttempts: number; nowMs: number }): Promise<number>;
+  /** `queued` past their `expiresAtMs` + `graceMs` become `expired`; unfinished sync ones likewise after their run time. */
+  expireOverdue(nowMs: number, graceMs: number): Promise<number>;
+  /** Drops results, logs and parameters of what finished before; the rows stay as tombstones (410) until `dropBeforeMs`. */
+  purge(request: { finishedBeforeMs: number; dropBeforeMs: number }): Promise<number>;
+  /** Whether results of this execution were purged. */
+  isPurged(id: string): Promise<boolean>;
+}
+
+/** Claim checks: bytes by their own sha256. */
+export interface PayloadStore {
+  /** Answers the sha256 in hex. */
+  put(bytes: Uint8Array, nowMs: number): Promise<string>;
+  get(sha256: string): Promise<Uint8Array | undefined>;
+  /** Removes what was last put before. */
+  purge(beforeMs: number): Promise<void>;
+}
+
+/** What a cloud frontend keeps. */
+export interface CloudStore {
+  readonly accounts: AccountStore;
+  readonly documents: DocumentStore;
+  readonly clusters: ClusterStore;
+  readonly keys: KeyStore;
+  readonly tokens: TokenLog;
+}
+
+/** What an edge cluster keeps. */
+export interface EdgeStore {
+  readonly executions: ExecutionStore;
+  readonly payloads: PayloadStore;
+}
+
+/** One database with both; `openStore` makes it. */
+export interface Store extends CloudStore, EdgeStore {
+  /** Answers when the store can be read and written. @throws {AppError} store-unavailable */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
