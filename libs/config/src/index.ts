@@ -1,1 +1,4 @@
-export {};
+export * from './environment.js';
+export * from './load-config.js';
+export * from './run-service.js';
+export * from './shared-sections.js';

@@ -26,8 +26,16 @@ export const documentIdSchema = z.coerce
   .max(Number.MAX_SAFE_INTEGER)
   .meta({ description: 'Document id', example: 1 });
 
+/** A number, or a string that spells one: the original accepts both. */
 const looseNumber = (schema: z.ZodNumber) =>
-  z.preprocess((value) => (typeof value === 'string' && value.trim() !== '' ? Number(value) : value), schema);
+  z.union([
+    schema,
+    z
+      .string()
+      .regex(/^\s*-?\d+(\.\d+)?\s*$/)
+      .transform(Number)
+      .pipe(schema),
+  ]);
 
 const placeSchema = z.object({
   latitude: looseNumber(z.number().min(-90).max(90)),

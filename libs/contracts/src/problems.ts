@@ -49,7 +49,7 @@ export const problems = {
   'too-many-sign-ins': later(429, 'Too many failed sign-ins', 'Wait for the time in Retry-After.'),
   'too-many-requests': later(429, 'Too many requests', 'Wait for the time in Retry-After.'),
   'too-many-concurrent': later(429, 'Too many calls of this account at once', 'Wait for running calls to finish.'),
-  'header-too-large': problem(431, 'The request headers are too large', 'Send less than 16 KiB of headers.'),
+  'header-too-large': problem(431, 'The request headers are too large', 'Send less than 32 KiB of headers.'),
   'internal-error': problem(500, 'Internal error', 'Report the request id to the operator.'),
   'no-runtime-for-flavour': later(503, 'No runtime serves the flavour', 'Start a runtime for the flavour or correct FLAVOUR in the requirement.'),
   'queue-full': later(503, 'The queue of the flavour is full', 'Wait for the time in Retry-After.'),
