@@ -263,8 +263,18 @@ export interface EdgeStore {
   readonly payloads: PayloadStore;
 }
 
+/** What a store says of itself; safe to print. */
+export interface StoreInfo {
+  readonly kind: 'libsql' | 'postgres';
+  /** The file, or host, port and database; never a credential. */
+  readonly location: string;
+  /** The newest migration that was applied. */
+  readonly migrationVersion: string;
+}
+
 /** One database with both; `openStore` makes it. */
 export interface Store extends CloudStore, EdgeStore {
+  readonly info: StoreInfo;
   /** Answers when the store can be read and written. @throws {AppError} store-unavailable */
   check(): Promise<void>;
   close(): Promise<void>;

@@ -1,0 +1,43 @@
+import { Buffer } from 'node:buffer';
+
+/** A result that cannot be sent; `code` is one of the execution error codes. */
+export class ResultError extends Error {
+  readonly code: 'result-not-serializable' | 'result-too-large';
+  constructor(code: 'result-not-serializable' | 'result-too-large', text: string) {
+    super(text);
+    this.name = 'ResultError';
+    this.code = code;
+  }
+}
+
+const stringify = JSON.stringify;
+const answerHead = '{"ret_code":0,"res":"';
+const answerTail = '","err":null}';
+
+function toJson(value: unknown, limitBytes: number): string {
+  if (value === undefined) return 'null';
+  let json: string | undefined;
+  try {
+    json = stringify(value);
+  } catch (error) {
+    const text = error instanceof Error ? error.message : 'it throws while being read';
+    // V8's word for a JSON text beyond its longest string.
+    if (text.includes('Invalid string length')) throw new ResultError('result-too-large', `larger than ${limitBytes} bytes`);
+    throw new ResultError('result-not-serializable', text);
+  }
+  if (json === undefined) throw new ResultError('result-not-serializable', `a ${typeof value} has no JSON form`);
+  return json;
+}
+
+/**
+ * The exact bytes of the caller's answer, as one-byte text (all of it is ASCII). `undefined` becomes `null`.
+ * @throws {ResultError}
+ */
+export function buildAnswer(value: unknown, limitBytes: number): string {
+  const json = toJson(value, limitBytes);
+  const sizeBytes = Buffer.byteLength(json, 'utf8');
+  if (sizeBytes > limitBytes) {
+    throw new ResultError('result-too-large', `the result has ${sizeBytes} bytes, the limit is ${limitBytes}`);
+  }
+  return answerHead + Buffer.from(json, 'utf8').toString('base64') + answerTail;
+}

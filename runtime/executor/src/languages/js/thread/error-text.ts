@@ -1,0 +1,46 @@
+import { functionFileName } from './module-loader.js';
+
+const maxMessageChars = 2048;
+const maxFrames = 8;
+
+function safely(read: () => unknown): string {
+  try {
+    const value = read();
+    return typeof value === 'string' ? value : '';
+  } catch {
+    return '';
+  }
+}
+
+/** Only frames of the function's own file: everything else is ours and would show paths of the host. */
+function ownFrames(stack: string): string[] {
+  return stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line) && line.includes(functionFileName) && !line.includes('file://'))
+    .slice(0, maxFrames)
+    .map((line) => `\n${line}`);
+}
+
+/** What was thrown, as `Name: message` and the last frames. Never throws, whatever was thrown. */
+export function describeThrown(thrown: unknown): string {
+  if (typeof thrown !== 'object' || thrown === null) {
+    try {
+      return `thrown ${typeof thrown}: ${String(thrown).slice(0, maxMessageChars)}`;
+    } catch {
+      return `thrown ${typeof thrown}`;
+    }
+  }
+  const name = safely(() => Reflect.get(thrown, 'name')) || 'Error';
+  const message = safely(() => Reflect.get(thrown, 'message'));
+  const frames = ownFrames(safely(() => Reflect.get(thrown, 'stack')));
+  const head = message === '' ? name : `${name}: ${message}`;
+  return head.slice(0, maxMessageChars) + frames.join('');
+}
+
+/** Where a module failed to compile: V8 puts `function.js:3` at the start of the stack of a SyntaxError. */
+export function describeLoadFailure(thrown: unknown): string {
+  const stack = typeof thrown === 'object' && thrown !== null ? safely(() => Reflect.get(thrown, 'stack')) : '';
+  const place = /^function\.js:\d+/.exec(stack)?.[0];
+  const text = describeThrown(thrown);
+  return place === undefined ? text : `${text} (${place})`;
+}

@@ -1,0 +1,78 @@
+/**
+ * One platform per data folder: a lock file that names its holder.
+ *
+ * I1  A lock whose process is gone, or whose process id now belongs to another process, is stale and is replaced.
+ * I2  Two starts at once cannot both get it: it is created exclusively.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+interface Holder {
+  readonly pid: number;
+  /** Start time of the process in clock ticks since boot (proc(5), field 22), so that a reused pid is not mistaken. */
+  readonly startTicks: string;
+}
+
+/** Another platform runs on the data folder. */
+export class AlreadyRunningError extends Error {
+  constructor(dataDir: string, pid: number) {
+    super(
+      `Gantry already runs on ${dataDir} (process ${pid}). Use it, stop it with "kill ${pid}", or give this one a folder of its own with GANTRY_DATA_DIR.`,
+    );
+    this.name = 'AlreadyRunningError';
+  }
+}
+
+/**
+ * Takes the lock of a data folder, which is made with mode 0700 when it does not exist.
+ * @returns how to give it back
+ * @throws {AlreadyRunningError}
+ */
+export function lockDataDir(dataDir: string): () => void {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const path = join(dataDir, 'gantry.lock');
+  const own: Holder = { pid: process.pid, startTicks: startTicksOf(process.pid) ?? '' };
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      writeFileSync(path, JSON.stringify(own), { flag: 'wx', mode: 0o600 });
+      return () => rmSync(path, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt === 5) throw error;
+    }
+    const holder = readHolder(path);
+    if (holder !== undefined && isAlive(holder)) throw new AlreadyRunningError(dataDir, holder.pid);
+    rmSync(path, { force: true }); // I1
+  }
+}
+
+function readHolder(path: string): Holder | undefined {
+  try {
+    const holder = JSON.parse(readFileSync(path, 'utf8')) as Partial<Holder>;
+    return typeof holder.pid === 'number' ? { pid: holder.pid, startTicks: holder.startTicks ?? '' } : undefined;
+  } catch {
+    // Cut off by a crash or a full disk: nobody holds it.
+    return undefined;
+  }
+}
+
+function isAlive({ pid, startTicks }: Holder): boolean {
+  const ticks = startTicksOf(pid);
+  if (ticks !== undefined) return ticks === startTicks;
+  try {
+    process.kill(pid, 0);
+    return startTicks === '';
+  } catch {
+    return false;
+  }
+}
+
+/** Undefined where there is no such process, or no /proc. */
+function startTicksOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The command name may hold spaces and parentheses: count from its last one. Field 3 follows it.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}
