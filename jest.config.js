@@ -1,6 +1,14 @@
-const common = { testEnvironment: 'node', transform: {}, restoreMocks: true };
+const common = {
+  testEnvironment: 'node',
+  transform: {},
+  restoreMocks: true,
+  globalSetup: '<rootDir>/scripts/tests-begin.mjs',
+  globalTeardown: '<rootDir>/scripts/tests-end.mjs',
+};
 
 export default {
+  // Platforms and servers are started for real, two suites at a time.
+  testTimeout: 120_000,
   projects: [
     {
       ...common,

@@ -6,6 +6,15 @@ const fail = (rule: string): never => {
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : fail('must be a text'));
 
+/** `a, b` in flags and environment; files have lists already. */
+const toList = (value: unknown): unknown =>
+  typeof value === 'string'
+    ? value
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== '')
+    : value;
+
 let added = false;
 
 /** Adds the formats that our schemas use, once per process (convict keeps them globally). */
@@ -13,19 +22,15 @@ export function addFormats(target: typeof convict): void {
   if (added) return;
   added = true;
   target.addFormats({
-    /** `a,b,c` in flags and environment, a list in files. */
     'name-list': {
       validate: (value: unknown) => {
-        if (!Array.isArray(value) || value.some((item) => !/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(String(item))))
+        if (
+          !Array.isArray(value) ||
+          value.some((item) => !/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(String(item)))
+        )
           fail('must be a comma-separated list of names: letters, digits, "-" and "_", 64 at most');
       },
-      coerce: (value: unknown) =>
-        typeof value === 'string'
-          ? value
-              .split(',')
-              .map((item) => item.trim())
-              .filter((item) => item !== '')
-          : value,
+      coerce: toList,
     },
     'broker-url': {
       validate: (value: unknown) => {
@@ -42,22 +47,20 @@ export function addFormats(target: typeof convict): void {
     'http-url': {
       validate: (value: unknown) => {
         if (value === '') return;
-        if (!URL.canParse(text(value)) || !/^https?:/.test(text(value))) fail('must be an http:// or https:// URL');
+        if (!URL.canParse(text(value)) || !/^https?:/.test(text(value)))
+          fail('must be an http:// or https:// URL');
         if (text(value).endsWith('/')) fail('must not end with "/"');
       },
     },
     'http-url-list': {
       validate: (value: unknown) => {
-        if (!Array.isArray(value) || value.some((item) => !URL.canParse(String(item))))
+        if (
+          !Array.isArray(value) ||
+          value.some((item) => !URL.canParse(String(item)) || !/^https?:/.test(String(item)))
+        )
           fail('must be a comma-separated list of http:// or https:// URLs');
       },
-      coerce: (value: unknown) =>
-        typeof value === 'string'
-          ? value
-              .split(',')
-              .map((item) => item.trim())
-              .filter((item) => item !== '')
-          : value,
+      coerce: toList,
     },
     'optional-text': { validate: (value: unknown) => void text(value) },
     'positive-int': {

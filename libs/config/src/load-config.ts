@@ -3,6 +3,9 @@ import { messageOf } from '@gantry/kernel';
 import convict from 'convict';
 import { parse } from 'yaml';
 import { addFormats } from './formats.js';
+import { readFlags } from './read-flags.js';
+import { readVariables } from './read-variables.js';
+import { namesOf, type Setting, settingsOf, toPlainText } from './settings.js';
 
 /** Bad configuration: `problems` says all that is wrong and what to change. Stops the start with exit code 2. */
 export class ConfigError extends Error {
@@ -20,6 +23,8 @@ export type ConfigSchema<T> = convict.Schema<T>;
 export interface ConfigSources {
   /** Command line without node and script; keys are the schema's `arg`. */
   readonly argv?: readonly string[];
+  /** Whether a flag that the schema does not know is a problem. */
+  readonly isStrict?: boolean;
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** YAML files, later ones win. */
   readonly files?: readonly string[];
@@ -38,50 +43,53 @@ export interface LoadedConfig<T> {
  */
 export function loadConfig<T>(schema: ConfigSchema<T>, sources: ConfigSources = {}): LoadedConfig<T> {
   addFormats(convict);
-  const problems: string[] = [];
-  const config = convict(schema, {
-    args: [...(sources.argv ?? process.argv.slice(2))],
-    env: withSecretFiles(schema, sources.env ?? process.env, problems),
-  });
+  const settings = settingsOf(schema);
+  const variables = readVariables(settings, sources.env ?? process.env);
+  const flags = readFlags(settings, sources.argv ?? process.argv.slice(2), sources.isStrict ?? false);
+  const problems = [...variables.problems, ...flags.problems];
+  // Flags and variables are read here: convict takes `no` for true and 007 for 7.
+  const config = convict(schema, { args: [], env: {} });
   for (const file of sources.files ?? []) {
     try {
-      config.load(parse(readFileSync(file, 'utf8')) ?? {});
+      config.load(readYaml(file));
     } catch (error) {
-      problems.push(`${file}: ${messageOf(error)}`);
+      // The lines after the first quote the file, which may hold secrets.
+      problems.push(`${file}: ${messageOf(error).split('\n')[0]}`);
     }
   }
-  try {
-    config.validate({ allowed: 'strict', output: () => undefined });
-  } catch (error) {
-    problems.push(...messageOf(error).split('\n').filter((line) => line.trim() !== ''));
+  for (const setting of settings) {
+    const text = flags.texts.get(setting.path) ?? variables.texts.get(setting.path);
+    if (text === undefined) continue;
+    try {
+      // The type of a path depends on the schema, which is not known here.
+      config.set(setting.path as never, toPlainText(setting, text) as never);
+    } catch (error) {
+      problems.push(`${setting.path}: ${messageOf(error)}${namesOf(setting)}`);
+    }
   }
+  problems.push(...validate(config, settings));
   if (problems.length > 0) throw new ConfigError(problems);
   return { values: config.getProperties(), redacted: config.toString() };
 }
 
-/** The environment with the content of every `X_FILE` under X, for the names that the schema knows. */
-function withSecretFiles(
-  schema: unknown,
-  env: Readonly<Record<string, string | undefined>>,
-  problems: string[],
-): NodeJS.ProcessEnv {
-  const merged: NodeJS.ProcessEnv = { ...env };
-  for (const name of envNamesOf(schema)) {
-    const path = env[`${name}_FILE`];
-    // A schema may name X_FILE itself, where the path is the value.
-    if (path === undefined || env[name] !== undefined) continue;
-    try {
-      merged[name] = readFileSync(path, 'utf8').trim();
-    } catch (error) {
-      problems.push(`${name}_FILE: ${messageOf(error)}`);
-    }
-  }
-  return merged;
+function readYaml(file: string): object {
+  const content: unknown = parse(readFileSync(file, 'utf8')) ?? {};
+  if (typeof content !== 'object' || content === null || Array.isArray(content))
+    throw new Error('must hold settings by name');
+  return content;
 }
 
-function envNamesOf(schema: unknown): string[] {
-  if (typeof schema !== 'object' || schema === null) return [];
-  return Object.entries(schema).flatMap(([key, value]) =>
-    key === 'env' && typeof value === 'string' ? [value] : envNamesOf(value),
-  );
+function validate<T>(config: convict.Config<T>, settings: readonly Setting[]): string[] {
+  try {
+    config.validate({ allowed: 'strict', output: () => undefined });
+    return [];
+  } catch (error) {
+    const lines = messageOf(error).split('\n');
+    return lines.filter((line) => line.trim() !== '').map((line) => line + namesOfLine(line, settings));
+  }
+}
+
+function namesOfLine(line: string, settings: readonly Setting[]): string {
+  const setting = settings.find(({ path }) => line.startsWith(`${path}: `));
+  return setting === undefined ? '' : namesOf(setting);
 }

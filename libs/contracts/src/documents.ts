@@ -18,12 +18,19 @@ const base64Pattern = /^[A-Za-z0-9+/]*={0,2}$/;
 /** Whether `text` is standard, padded base64 (RFC 4648 section 4). */
 export const isBase64 = (text: string): boolean => text.length % 4 === 0 && base64Pattern.test(text);
 
-/** Documents are numbered from 1: clients parse ids with `atoi` and take 0 for a failure. */
-export const documentIdSchema = z.coerce
-  .number()
-  .int('must be a whole number')
-  .min(1, 'must be 1 or more')
-  .max(Number.MAX_SAFE_INTEGER)
+/**
+ * Documents are numbered from 1: clients parse ids with `atoi` and take 0 for a failure. In a URL an id is written
+ * in decimal: JavaScript's other spellings of numbers (`0x10`, `1e3`, blanks) would reach another document by `atoi`.
+ */
+export const documentIdSchema = z
+  .preprocess(
+    (id) => (typeof id === 'string' && !/^-?\d+(\.\d+)?$/.test(id) ? undefined : id),
+    z.coerce
+      .number('must be a whole number')
+      .int('must be a whole number')
+      .min(1, 'must be 1 or more')
+      .max(Number.MAX_SAFE_INTEGER),
+  )
   .meta({ description: 'Document id', example: 1 });
 
 /** A number, or a string that spells one: the original accepts both. */
@@ -63,7 +70,9 @@ export const requirementSchema = z
   .object({
     FLAVOUR: z.string().max(128).nullish().meta({ example: 'Nature' }),
     MAX_LATENCY: looseNumber(z.number().int().min(0)).nullish(),
-    MAX_FUNCTION_EXECUTION_TIME: looseNumber(z.number().positive()).nullish().meta({ description: 'Seconds' }),
+    MAX_FUNCTION_EXECUTION_TIME: looseNumber(z.number().positive())
+      .nullish()
+      .meta({ description: 'Seconds' }),
     MIN_ENERGY_RENEWABLE_USAGE: looseNumber(z.number().int().min(0).max(100)).nullish(),
     MIN_RENEWABLE_USAGE: looseNumber(z.number().int().min(0).max(100)).nullish(),
     GEOLOCATION: geolocationSchema.nullish(),
@@ -93,7 +102,7 @@ export function toRequirement(wire: RequirementOnWire): Requirement {
   return {
     flavour: wire.FLAVOUR ?? 'Nature',
     maxLatencyMs: wire.MAX_LATENCY ?? 10,
-    maxRunMs: maxRunSeconds == null ? undefined : Math.ceil(maxRunSeconds * 1000),
+    maxRunMs: maxRunSeconds == null ? undefined : Math.max(1, Math.round(maxRunSeconds * 1000)),
     minRenewablePercent: wire.MIN_ENERGY_RENEWABLE_USAGE ?? wire.MIN_RENEWABLE_USAGE ?? 80,
     geolocation: wire.GEOLOCATION ?? undefined,
     deviceId: wire.ID ?? undefined,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { executionModes, type ExecutionMode } from './executions.js';
-import { languages, type Language } from './documents.js';
+import { type Language, languages } from './documents.js';
+import { type ExecutionMode, executionModes } from './executions.js';
 
 /** Version of every message; a receiver that does not know it dead-letters the message. */
 export const messageVersion = 1;

@@ -75,6 +75,8 @@ function readBasicCredentials(request: IncomingMessage): BasicCredentials {
   const text = Buffer.from(match?.[1] ?? '', 'base64').toString('utf8');
   const colon = text.indexOf(':');
   if (match === null || colon < 0)
-    throw new AppError('not-authenticated', undefined, { headers: { 'www-authenticate': 'Basic realm="gantry"' } });
+    throw new AppError('not-authenticated', undefined, {
+      headers: { 'www-authenticate': 'Basic realm="gantry"' },
+    });
   return { name: text.slice(0, colon), password: text.slice(colon + 1) };
 }

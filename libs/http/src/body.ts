@@ -11,7 +11,8 @@ const discardLimitBytes = 96 * 1024 * 1024;
  */
 export async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
   const declared = request.headers['content-length'];
-  if (declared === '0' || (declared === undefined && request.headers['transfer-encoding'] === undefined)) return empty;
+  if (declared === '0' || (declared === undefined && request.headers['transfer-encoding'] === undefined))
+    return empty;
   const declaredBytes = Number(declared ?? 0);
   if (declaredBytes > limitBytes) {
     await discardBody(request);
@@ -28,9 +29,14 @@ export async function readBody(request: IncomingMessage, limitBytes: number): Pr
     });
     request.on('end', () => {
       if (sizeBytes > limitBytes) reject(tooLarge(limitBytes));
-      else resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, sizeBytes));
+      else
+        resolve(
+          chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, sizeBytes),
+        );
     });
-    request.on('error', (cause) => reject(new AppError('malformed-request', 'The body broke off', { cause })));
+    request.on('error', (cause) =>
+      reject(new AppError('malformed-request', 'The body broke off', { cause })),
+    );
     request.on('close', () => {
       if (!request.complete) reject(new AppError('malformed-request', 'The body broke off'));
     });
@@ -51,6 +57,9 @@ export async function discardBody(request: IncomingMessage): Promise<void> {
       sizeBytes += chunk.length;
       if (sizeBytes > discardLimitBytes) request.destroy();
     });
-    request.on('end', resolve).on('error', () => resolve()).on('close', resolve);
+    request
+      .on('end', resolve)
+      .on('error', () => resolve())
+      .on('close', resolve);
   });
 }

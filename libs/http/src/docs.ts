@@ -1,9 +1,8 @@
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
 import { type ProblemCode, problems } from '@gantry/contracts';
 import express, { type Express } from 'express';
 import helmet from 'helmet';
-import type { AppOptions } from './build-app.js';
+import assetsFolder from 'swagger-ui-dist/absolute-path.js';
+import type { AppOptions } from './app-options.js';
 import { buildOpenApi } from './openapi.js';
 
 /** `/docs` (Swagger UI from local files), `/openapi.json`, and `/problems/{code}`, where `type` of a problem leads. */
@@ -18,7 +17,7 @@ export function mountDocs(app: Express, options: AppOptions): void {
     const prefix = request.originalUrl.split('?')[0]?.endsWith('/') === true ? '' : 'docs/';
     response.type('html').send(docsPage(options.title, prefix));
   });
-  const assets = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+  const assets = assetsFolder();
   for (const name of ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'])
     pages.get(`/docs/assets/${name}`, (_request, response) => response.sendFile(name, { root: assets }));
   pages.get('/docs/assets/start.js', (_request, response) => void response.type('js').send(startScript));

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { newId } from '@gantry/kernel';
 import type { Express } from 'express';
 import { send } from './send.js';
+import type { VersionInfo } from './version.js';
 
 /** One condition of readiness. */
 export interface ReadinessCheck {
@@ -15,17 +15,12 @@ export interface HealthOptions {
   readonly readiness: readonly ReadinessCheck[];
 }
 
-export interface VersionInfo {
-  readonly name: string;
-  readonly version: string;
-  /** Git commit, or `unknown` outside a checkout. */
-  readonly commit: string;
-}
-
 /** `/livez` (the event loop answers), `/readyz[?verbose]` (every check holds), `/version`. */
 export function mountHealth(app: Express, options: HealthOptions): void {
   app.get('/livez', (_request, response) => send(response, { status: 200, json: { status: 'ok' } }, newId()));
-  app.get('/version', (_request, response) => send(response, { status: 200, json: options.version }, newId()));
+  app.get('/version', (_request, response) =>
+    send(response, { status: 200, json: options.version }, newId()),
+  );
   app.get('/readyz', async (request, response) => {
     const results = await Promise.all(options.readiness.map(runCheck));
     const isReady = results.every(({ ok }) => ok);
@@ -46,10 +41,4 @@ async function runCheck(one: ReadinessCheck): Promise<{ name: string; ok: boolea
   } catch {
     return { name: one.name, ok: false, reason: 'the check failed; see the log' };
   }
-}
-
-/** The version in a package's package.json and the commit of its checkout. */
-export function readVersion(name: string, packageUrl: URL, commit: string | undefined): VersionInfo {
-  const { version } = JSON.parse(readFileSync(packageUrl, 'utf8')) as { version: string };
-  return { name, version, commit: commit ?? 'unknown' };
 }

@@ -1,4 +1,10 @@
-import { type ProblemCode, problemSchema, problems, type ResponseContract, type RouteContract } from '@gantry/contracts';
+import {
+  type ProblemCode,
+  problemSchema,
+  problems,
+  type ResponseContract,
+  type RouteContract,
+} from '@gantry/contracts';
 import { z } from 'zod';
 import type { Route } from './route.js';
 
@@ -7,7 +13,7 @@ type Json = Record<string, unknown>;
 /** Problems that any route of a kind can answer. */
 const commonProblems = (contract: RouteContract): ProblemCode[] => [
   'internal-error',
-  ...(contract.params ?? contract.query ?? contract.body ? (['invalid-request'] as const) : []),
+  ...((contract.params ?? contract.query ?? contract.body) ? (['invalid-request'] as const) : []),
   ...(contract.body === undefined ? [] : (['body-too-large'] as const)),
   ...(contract.auth === 'token' || contract.auth === 'administrator'
     ? ([
@@ -20,7 +26,9 @@ const commonProblems = (contract: RouteContract): ProblemCode[] => [
       ] as const)
     : []),
   ...(contract.auth === 'administrator' ? (['forbidden'] as const) : []),
-  ...(contract.auth === 'enrolment' || contract.auth === 'runtime' ? (['invalid-service-credential'] as const) : []),
+  ...(contract.auth === 'enrolment' || contract.auth === 'runtime'
+    ? (['invalid-service-credential'] as const)
+    : []),
   'shutting-down',
   'store-unavailable',
 ];
@@ -29,17 +37,27 @@ const commonProblems = (contract: RouteContract): ProblemCode[] => [
  * The OpenAPI 3.1 document of a service, generated from the contracts of its routes.
  * @see https://spec.openapis.org/oas/v3.1.0
  */
-export function buildOpenApi(options: { title: string; version: { version: string }; routes: readonly Route[] }): Json {
+export function buildOpenApi(options: {
+  title: string;
+  version: { version: string };
+  routes: readonly Route[];
+}): Json {
   const schemas: Json = {};
   const paths: Record<string, Json> = {};
   for (const { contract } of options.routes) {
-    const path = (paths[contract.path] ??= {});
+    const path = paths[contract.path] ?? {};
     path[contract.method] = toOperation(contract, schemas);
+    paths[contract.path] = path;
   }
-  schemas['Problem'] = toSchema(problemSchema, 'output', schemas);
+  // Named, so it enters `schemas` by itself.
+  toSchema(problemSchema, 'output', schemas);
   return {
     openapi: '3.1.0',
-    info: { title: options.title, version: options.version.version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+    info: {
+      title: options.title,
+      version: options.version.version,
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
     servers: [{ url: '.' }],
     paths,
     components: {
@@ -55,7 +73,8 @@ export function buildOpenApi(options: { title: string; version: { version: strin
 
 function toOperation(contract: RouteContract, schemas: Json): Json {
   const responses: Json = {};
-  for (const [status, response] of Object.entries(contract.responses)) responses[status] = toResponse(response, schemas);
+  for (const [status, response] of Object.entries(contract.responses))
+    responses[status] = toResponse(response, schemas);
   const codes = [...commonProblems(contract), ...(contract.problems ?? [])];
   for (const [status, text] of problemsByStatus(codes))
     responses[status] ??= {
@@ -67,7 +86,10 @@ function toOperation(contract: RouteContract, schemas: Json): Json {
     operationId: `${contract.method}${contract.path.replaceAll(/[^A-Za-z0-9]+(\w?)/g, (_all, letter: string) => letter.toUpperCase())}`,
     tags: [contract.tag],
     ...securityOf(contract),
-    parameters: [...toParameters('path', contract.params, schemas), ...toParameters('query', contract.query, schemas)],
+    parameters: [
+      ...toParameters('path', contract.params, schemas),
+      ...toParameters('query', contract.query, schemas),
+    ],
     ...(contract.body === undefined
       ? {}
       : {

@@ -4,10 +4,14 @@ import type { z } from 'zod';
 
 type Where = 'path' | 'query' | 'body';
 
-/** Parses the parts of a request by its contract. @throws {AppError} invalid-request with every broken field */
+/**
+ * Parses the parts of a request by its contract; the body not when `bodyAs` is `bytes`.
+ * @throws {AppError} invalid-request with every broken field
+ */
 export function parseInput(
   contract: RouteContract,
   input: { params: unknown; query: unknown; bytes: Buffer },
+  bodyAs: 'parsed' | 'bytes' = 'parsed',
 ): { params: unknown; query: unknown; body: unknown } {
   const errors: FieldError[] = [];
   const take = (where: Where, schema: z.ZodType | undefined, value: unknown): unknown => {
@@ -20,7 +24,10 @@ export function parseInput(
   const parsed = {
     params: take('path', contract.params, input.params),
     query: take('query', contract.query, input.query),
-    body: contract.body === undefined ? undefined : takeBody(contract, input.bytes, errors, take),
+    body:
+      contract.body === undefined || bodyAs === 'bytes'
+        ? undefined
+        : takeBody(contract, input.bytes, errors, take),
   };
   if (errors.length === 0) return parsed;
   const [first] = errors;

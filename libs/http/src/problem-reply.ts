@@ -4,7 +4,9 @@ import type { Reply } from './route.js';
 
 /** Maps anything thrown to an RFC 9457 answer. What is not an AppError is a bug: 500, without its text. */
 export function toProblemReply(error: unknown, context: { requestId: string; instance?: string }): Reply {
-  const known = isAppError(error) ? error : new AppError('internal-error', 'An unexpected error; it was logged', { cause: error });
+  const known = isAppError(error)
+    ? error
+    : new AppError('internal-error', 'An unexpected error; it was logged', { cause: error });
   const body: ProblemBody = {
     type: problemType(known.code),
     title: problems[known.code].title,
@@ -25,7 +27,11 @@ export function toProblemReply(error: unknown, context: { requestId: string; ins
 }
 
 const authenticateHeader = (error: AppError): Record<string, string> =>
-  error.status === 401 ? { 'www-authenticate': `Bearer error="invalid_token", error_description="${error.code}"` } : {};
+  error.status === 401
+    ? { 'www-authenticate': `Bearer error="invalid_token", error_description="${error.code}"` }
+    : {};
 
 const retryHeader = (error: AppError): Record<string, string> =>
-  error.retryAfterMs === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))) };
+  error.retryAfterMs === undefined
+    ? {}
+    : { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))) };

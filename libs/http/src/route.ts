@@ -53,15 +53,37 @@ export interface Reply {
 
 export type RouteHandler<C extends RouteContract> = (request: RouteRequest<C>) => Promise<Reply> | Reply;
 
+/** A request whose caller is known and whose body is not read yet. */
+export interface AdmissionRequest<C extends RouteContract = RouteContract> {
+  readonly caller: CallerOf<C['auth']>;
+  /** What its body may take in memory: the declared length, or the limit of the route when none is declared. */
+  readonly bodySizeBytes: number;
+}
+
+export interface RouteOptions<C extends RouteContract> {
+  /** It carries nearly all traffic of the service: requests reach it without express in between. */
+  readonly isHot?: boolean;
+  /** `bytes`: the handler checks the body itself, from `bytes`; `body` is then undefined. `parsed` unless given. */
+  readonly bodyAs?: 'parsed' | 'bytes';
+  /**
+   * Called before the body is read. Answers what to call once the request was answered.
+   * @throws {AppError} when the request is refused
+   */
+  readonly admit?: (request: AdmissionRequest<C>) => () => void;
+}
+
 export interface Route {
   readonly contract: RouteContract;
   // The request's type depends on the contract, which a table of routes no longer knows.
   // biome-ignore lint/suspicious/noExplicitAny: see above; `route` checks the pair where it is made.
   readonly handle: RouteHandler<any>;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly options: RouteOptions<any>;
 }
 
 /** Connects a contract with what answers it. */
-export const route = <C extends RouteContract>(contract: C, handle: RouteHandler<C>): Route => ({
-  contract,
-  handle,
-});
+export const route = <C extends RouteContract>(
+  contract: C,
+  handle: RouteHandler<C>,
+  options: RouteOptions<C> = {},
+): Route => ({ contract, handle, options });

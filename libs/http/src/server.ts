@@ -54,13 +54,18 @@ function listen(server: Server, options: ServerOptions): Promise<void> {
   });
 }
 
-function toListenError(error: NodeJS.ErrnoException, { name, host, port, portSetting }: ServerOptions): Error {
+function toListenError(
+  error: NodeJS.ErrnoException,
+  { name, host, port, portSetting }: ServerOptions,
+): Error {
   if (error.code === 'EADDRINUSE')
     return new Error(
       `${name}: port ${port} on ${host} is in use. Stop what listens there, or set ${portSetting} to another port (0 takes any free one).`,
     );
   if (error.code === 'EACCES')
-    return new Error(`${name}: not allowed to listen on port ${port}. Set ${portSetting} to a port from 1024 up.`);
+    return new Error(
+      `${name}: not allowed to listen on port ${port}. Set ${portSetting} to a port from 1024 up.`,
+    );
   return new Error(`${name}: cannot listen on ${host} port ${port}: ${error.message}`, { cause: error });
 }
 

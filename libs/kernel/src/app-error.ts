@@ -46,7 +46,11 @@ export const hasCode = (error: unknown, code: ProblemCode): error is AppError =>
 
 /** Whether `error` is an {@link AppError} of any code. */
 export const isAppError = (error: unknown): error is AppError =>
-  typeof error === 'object' && error !== null && 'code' in error && String(error.code) in problems && 'retryable' in error;
+  typeof error === 'object' &&
+  error !== null &&
+  'code' in error &&
+  Object.hasOwn(problems, String(error.code)) &&
+  'retryable' in error;
 
 /** The text of anything that was thrown. */
 export const messageOf = (error: unknown): string =>

@@ -21,7 +21,10 @@ function redact(value: unknown, depth = 0): unknown {
   if (value instanceof Error) return { name: value.name, message: value.message, stack: value.stack };
   if (Array.isArray(value)) return value.map((item) => redact(item, depth + 1));
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, secretKey.test(key) ? '[redacted]' : redact(item, depth + 1)]),
+    Object.entries(value).map(([key, item]) => [
+      key,
+      secretKey.test(key) ? '[redacted]' : redact(item, depth + 1),
+    ]),
   );
 }
 
@@ -56,7 +59,13 @@ function toLine(info: winston.Logform.TransformableInfo, options: LoggerOptions)
   const fields = (redact(info['fields'] ?? {}) ?? {}) as Record<string, unknown>;
   const time = new Date().toISOString();
   if (options.format === 'json')
-    return JSON.stringify({ time, level: info.level, service: options.service, message: info.message, ...fields });
+    return JSON.stringify({
+      time,
+      level: info.level,
+      service: options.service,
+      message: info.message,
+      ...fields,
+    });
   const rest = Object.entries(fields).map(
     ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   );

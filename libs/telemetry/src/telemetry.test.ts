@@ -55,7 +55,10 @@ describe('childTraceparent', () => {
     expect(child.endsWith('-01')).toBe(true);
   });
 
-  it.each(['', 'garbage', '00-00000000000000000000000000000000-00f067aa0ba902b7-01'])('drops %j', (header) => {
-    expect(childTraceparent(header)).toBeUndefined();
-  });
+  it.each(['', 'garbage', '00-00000000000000000000000000000000-00f067aa0ba902b7-01'])(
+    'drops %j',
+    (header) => {
+      expect(childTraceparent(header)).toBeUndefined();
+    },
+  );
 });

@@ -7,7 +7,12 @@ import {
   clusterViewSchema,
   publicKeySchema,
 } from '../clusters.js';
-import { documentIdSchema, functionUploadSchema, functionViewSchema, requirementSchema } from '../documents.js';
+import {
+  documentIdSchema,
+  functionUploadSchema,
+  functionViewSchema,
+  requirementSchema,
+} from '../documents.js';
 import { pageOf, pageQuerySchema, type RouteContract } from './route-contract.js';
 
 const idParams = z.object({ id: documentIdSchema });
@@ -15,6 +20,12 @@ const documentId = z.number().int().meta({ description: 'Document id, from 1 up'
 const requirementWithId = requirementSchema.extend({ id: z.number().int() });
 /** Base64 of the largest function, with room for its JSON. */
 const uploadLimitBytes = 32 * 1024 * 1024;
+
+/**
+ * Headers of an answered requirement: what edge frontends need and its body, which is the original's, cannot say.
+ * (The body shows MAX_FUNCTION_EXECUTION_TIME with its default filled in, which is not a limit that was asked for.)
+ */
+export const requirementHeaders = { owner: 'x-gantry-owner', maxRunMs: 'x-gantry-max-run-ms' } as const;
 
 /** Every route of the cloud frontend. */
 export const cloudApi = {
@@ -25,7 +36,7 @@ export const cloudApi = {
     tag: 'tokens',
     auth: 'basic',
     responses: { 201: { description: 'The token', schema: z.string().max(504) } },
-    problems: ['not-authenticated', 'invalid-credentials', 'too-many-sign-ins', 'store-unavailable'],
+    problems: ['not-authenticated', 'invalid-credentials', 'too-many-sign-ins', 'too-many-requests'],
   },
   publicKey: {
     method: 'get',
@@ -67,7 +78,9 @@ export const cloudApi = {
     summary: 'Revoke a token by one of its revocation ids (administrators: any; others: their own)',
     tag: 'tokens',
     auth: 'token',
-    body: z.strictObject({ revocation_id: z.string().regex(/^[0-9a-f]{128,144}$/, 'must be a revocation id in hex') }),
+    body: z.strictObject({
+      revocation_id: z.string().regex(/^[0-9a-f]{128,144}$/, 'must be a revocation id in hex'),
+    }),
     responses: { 204: { description: 'Revoked' } },
     problems: ['forbidden'],
   },
@@ -96,7 +109,17 @@ export const cloudApi = {
     tag: 'documents',
     auth: 'token',
     params: idParams,
-    responses: { 200: { description: 'The requirement', schema: requirementSchema } },
+    responses: {
+      200: {
+        description: 'The requirement',
+        schema: requirementSchema,
+        headers: {
+          [requirementHeaders.owner]: 'Whose it is (encoded as in a URL)',
+          [requirementHeaders.maxRunMs]:
+            'The run limit that the client sent, in milliseconds; absent when it sent none',
+        },
+      },
+    },
     problems: ['document-not-found', 'wrong-document-type'],
   },
   replaceRequirement: {
@@ -139,7 +162,7 @@ export const cloudApi = {
     body: functionUploadSchema,
     bodyLimitBytes: uploadLimitBytes,
     responses: { 200: { description: 'Its id', schema: documentId } },
-    problems: ['unsupported-language', 'quota-exceeded'],
+    problems: ['unsupported-language', 'quota-exceeded', 'token-revoked'],
   },
   listFunctions: {
     method: 'get',
@@ -242,7 +265,7 @@ export const cloudApi = {
     auth: 'administrator',
     body: newAccountSchema,
     responses: { 201: { description: 'The account', schema: accountViewSchema } },
-    problems: ['account-exists'],
+    problems: ['account-exists', 'too-many-requests'],
   },
   listAccounts: {
     method: 'get',
@@ -272,7 +295,7 @@ export const cloudApi = {
     params: z.object({ name: accountNameSchema }),
     body: newPasswordSchema.omit({ current_password: true }),
     responses: { 204: { description: 'Changed' } },
-    problems: ['account-not-found'],
+    problems: ['account-not-found', 'too-many-requests'],
   },
   setOwnPassword: {
     method: 'put',
@@ -282,6 +305,6 @@ export const cloudApi = {
     auth: 'token',
     body: newPasswordSchema,
     responses: { 204: { description: 'Changed' } },
-    problems: ['invalid-credentials'],
+    problems: ['invalid-credentials', 'too-many-sign-ins', 'too-many-requests'],
   },
 } as const satisfies Record<string, RouteContract>;

@@ -27,7 +27,10 @@ export const edgeApi = {
     body: z.array(z.string()).meta({ description: 'One base64 string per parameter' }),
     bodyLimitBytes: parametersLimitBytes,
     responses: {
-      200: { description: 'The result; a failing function answers 200 with ret_code -1', schema: execResultSchema },
+      200: {
+        description: 'The result; a failing function answers 200 with ret_code -1',
+        schema: execResultSchema,
+      },
       202: { description: 'Accepted; read it at Location', schema: acceptedSchema },
     },
     problems: [
@@ -114,7 +117,9 @@ export const edgeApi = {
     tag: 'internal',
     auth: 'runtime',
     params: z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
-    responses: { 200: { description: 'The bytes', contentType: 'application/octet-stream', schema: z.string() } },
+    responses: {
+      200: { description: 'The bytes', contentType: 'application/octet-stream', schema: z.string() },
+    },
     problems: ['payload-not-found'],
   },
 } as const satisfies Record<string, RouteContract>;

@@ -10,6 +10,8 @@ export interface ResponseContract {
   readonly schema?: z.ZodType;
   /** `application/json` unless given. */
   readonly contentType?: string;
+  /** Headers beyond the ones every answer has, and what they say. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /**
