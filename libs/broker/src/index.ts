@@ -1,1 +1,14 @@
+export { AmqpBroker, type AmqpBrokerOptions } from './adapters/amqp/amqp-broker.js';
+export { InProcessServer } from './adapters/in-process/in-process-server.js';
+export * from './canceller.js';
+export * from './check-broker.js';
+export * from './messages/control-messages.js';
+export type { Decoded } from './messages/decoded.js';
+export * from './messages/request-message.js';
+export * from './messages/result-message.js';
+export * from './open-broker.js';
 export * from './ports.js';
+export * from './start-lease.js';
+export * from './subscribe-replies.js';
+export * from './topology.js';
+export * from './topology-mismatch-error.js';

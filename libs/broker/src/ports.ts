@@ -23,8 +23,11 @@ export interface QueueSpec {
   readonly exclusive?: boolean;
   /** Replicated by a cluster (RabbitMQ: quorum); classic otherwise. */
   readonly replicated?: boolean;
+  /** Waiting messages it holds at most (softly: publishes in flight may overshoot). */
   readonly maxMessages?: number;
   readonly maxBytes?: number;
+  /** What happens at the limit: the publish is refused (default), or the oldest message goes. */
+  readonly overflow?: 'reject-publish' | 'drop-head';
   /** Exchange for rejected, expired and too often redelivered messages. */
   readonly deadLetterExchange?: string;
   readonly deadLetterRoutingKey?: string;
@@ -104,13 +107,19 @@ export interface Broker {
   /** Calls `listener` at each change of status; returns how to stop. */
   onStatus(listener: (status: BrokerStatus) => void): () => void;
   /**
-   * Declares, now if connected and again after every reconnect. Waits at most `timeoutMs` for the broker.
+   * Declares, now if connected and again after every reconnect. Waits at most `timeoutMs` (default 5000) for the
+   * broker; when it is not there by then, returns all the same and declares as soon as it is. Declaring again what
+   * this connection declared before is cheap and adds only what is new.
    * @throws {TopologyMismatchError} when something of that name exists with other arguments; names the difference
+   * @throws {AppError} broker-unavailable when the broker refused, or this connection is closed
    */
   declare(topology: Topology, options?: { timeoutMs?: number }): Promise<void>;
   /** Publishes mandatory and confirmed. Never throws; never takes longer than `timeoutMs` (I2). */
   publish(message: OutgoingMessage, options: { timeoutMs: number }): Promise<PublishOutcome>;
-  /** Consumes on a channel of its own, again after every reconnect (I3). `onDelivery` must not throw. */
+  /**
+   * Consumes on a channel of its own, again after every reconnect (I3), and as soon as the queue exists when it
+   * does not yet. `onDelivery` must not throw.
+   */
   consume(
     queue: string,
     options: ConsumeOptions,

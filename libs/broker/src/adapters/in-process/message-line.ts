@@ -11,7 +11,7 @@ export interface StoredMessage {
   deliveryCount: number;
 }
 
-/** Where the taken part of the array is cut off. Smaller costs copies, larger keeps dead slots. */
+/** Taken slots before the array is cut, if they are half of it: each message is copied once at most. */
 const compactAfter = 1024;
 
 /**
@@ -21,7 +21,7 @@ const compactAfter = 1024;
  * I2  `#returned` is sorted by position; it holds only what was taken before, so it is short.
  */
 export class MessageLine {
-  #fresh: StoredMessage[] = [];
+  #fresh: (StoredMessage | undefined)[] = [];
   #head = 0;
   readonly #returned: StoredMessage[] = [];
   #sizeBytes = 0;
@@ -64,8 +64,11 @@ export class MessageLine {
   }
 
   #dropFresh(): void {
+    // Emptied at once: a dead slot must not keep a message of megabytes alive.
+    this.#fresh[this.#head] = undefined;
     this.#head += 1;
-    if (this.#head < compactAfter && this.#head < this.#fresh.length) return;
+    const isWorthIt = this.#head >= compactAfter && this.#head * 2 >= this.#fresh.length;
+    if (!isWorthIt && this.#head < this.#fresh.length) return;
     this.#fresh = this.#fresh.slice(this.#head);
     this.#head = 0;
   }

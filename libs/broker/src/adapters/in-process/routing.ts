@@ -34,7 +34,8 @@ export class Exchange {
 
   /** Binding twice is binding once. */
   bind(queue: string, routingKey: string): void {
-    if (this.#bindings.some((binding) => binding.queue === queue && binding.routingKey === routingKey)) return;
+    if (this.#bindings.some((binding) => binding.queue === queue && binding.routingKey === routingKey))
+      return;
     this.#bindings.push({ queue, routingKey, words: routingKey.split('.') });
   }
 
