@@ -47,7 +47,10 @@ export class CallGuard {
     if (this.#isClosing) throw new AppError('store-unavailable', 'The store is closed');
     // I2
     if (this.#calls >= maxCalls) {
-      throw new AppError('store-unavailable', `The store ${location} has ${maxCalls} calls under way; try again later`);
+      throw new AppError(
+        'store-unavailable',
+        `The store ${location} has ${maxCalls} calls under way; try again later`,
+      );
     }
     this.#calls += 1;
     const running = this.#counted(work);
@@ -79,7 +82,12 @@ export class CallGuard {
     const { timeoutMs, location } = this.#options;
     return new Promise<T>((resolve, reject) => {
       const cancel = this.#wheel.schedule(timeoutMs, () =>
-        reject(new AppError('store-unavailable', `The store ${location} did not answer ${what} within ${timeoutMs} ms`)),
+        reject(
+          new AppError(
+            'store-unavailable',
+            `The store ${location} did not answer ${what} within ${timeoutMs} ms`,
+          ),
+        ),
       );
       // Both outcomes are handled, also those that come after the deadline.
       void work.then(resolve, reject).finally(cancel);
@@ -109,6 +117,9 @@ export class CallGuard {
   #noteFailure(error: AppError): void {
     if (this.#isFailing) return;
     this.#isFailing = true;
-    this.#options.logger.error('store.unavailable', { location: this.#options.location, detail: error.message });
+    this.#options.logger.error('store.unavailable', {
+      location: this.#options.location,
+      detail: error.message,
+    });
   }
 }

@@ -9,7 +9,8 @@ export const encodeCursor = (key: Key): string => Buffer.from(JSON.stringify(key
 /** @throws {AppError} invalid-request when the cursor is not one that this kind of list gave out */
 export function decodeCursor(cursor: string, shape: Shape): Key {
   const key = parse(cursor);
-  const fits = Array.isArray(key) && key.length === shape.length && shape.every((type, at) => isOf(key[at], type));
+  const fits =
+    Array.isArray(key) && key.length === shape.length && shape.every((type, at) => isOf(key[at], type));
   if (!fits) {
     const detail = 'is not a cursor of this list; start without one or use next_cursor of the page before';
     throw new AppError('invalid-request', 'The cursor is not valid', {

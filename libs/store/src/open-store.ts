@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { AppError, type Clock, type Logger, systemClock } from '@gantry/kernel';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError, type Clock, fullJitterMs, type Logger, systemClock } from '@gantry/kernel';
 import { Kysely } from 'kysely';
 import { libsqlDialect } from './adapters/libsql/libsql-dialect.js';
 import { postgresDialect } from './adapters/postgres/postgres-dialect.js';
 import { CallGuard } from './call-guard.js';
+import type { Connection } from './connection.js';
 import { migrate } from './migrations/migrate.js';
 import type { Store } from './ports.js';
 import { createAccountStore } from './repositories/accounts.js';
@@ -31,13 +33,6 @@ export interface StoreOptions {
   readonly maxCalls?: number | undefined;
 }
 
-/** The repositories' share of an open database. */
-export interface Connection {
-  readonly db: Kysely<Tables>;
-  readonly dialect: StoreDialect;
-  readonly clock: Clock;
-}
-
 /**
  * Opens the store and brings its schema up to date. The caller closes it.
  *
@@ -53,8 +48,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const { logger, clock = systemClock, timeoutMs = 5000, startTimeoutMs = 15_000, maxCalls = 4096 } = options;
   const dialect = dialectFor(options.url, { timeoutMs, poolSize: options.poolSize ?? 10, logger });
   const { location, kind } = dialect;
-  const migrationVersion = await migrate(dialect, startTimeoutMs);
-  const db = new Kysely<Tables>({ dialect: dialect.connect() });
+  const { migrationVersion, db } = await untilPassed(dialect, startTimeoutMs, async () => ({
+    migrationVersion: await migrate(dialect),
+    db: new Kysely<Tables>({ dialect: dialect.connect() }),
+  }));
   const connection: Connection = { db, dialect, clock };
   const guard = new CallGuard({ timeoutMs, maxCalls, location, logger });
   let closing: Promise<void> | undefined;
@@ -76,6 +73,20 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   };
 }
 
+/** Tries again while the file is locked or the server still starts. */
+async function untilPassed<T>(dialect: StoreDialect, timeoutMs: number, start: () => Promise<T>): Promise<T> {
+  const deadlineMs = performance.now() + timeoutMs;
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await start();
+    } catch (error) {
+      const waitMs = 20 + fullJitterMs(attempt, 50, 1000);
+      if (!dialect.isPassing(error) || performance.now() + waitMs >= deadlineMs) throw error;
+      await sleep(waitMs);
+    }
+  }
+}
+
 interface DialectOptions {
   readonly timeoutMs: number;
   readonly poolSize: number;
@@ -87,7 +98,10 @@ function dialectFor(url: string, options: DialectOptions): StoreDialect {
   if (/^postgres(ql)?:\/\//.test(url)) return postgresDialect(url, options);
   // Only the scheme is repeated: the rest may hold a password.
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0] ?? 'no scheme';
-  throw new AppError('invalid-request', `The store URL must start with "file:" or "postgres://" (found ${scheme})`);
+  throw new AppError(
+    'invalid-request',
+    `The store URL must start with "file:" or "postgres://" (found ${scheme})`,
+  );
 }
 
 async function writeAndRead({ db }: Connection): Promise<void> {
@@ -98,6 +112,7 @@ async function writeAndRead({ db }: Connection): Promise<void> {
     .onConflict((conflict) => conflict.column('id').doUpdateSet({ nonce }))
     .returning('nonce')
     .executeTakeFirst();
-  if (row?.nonce !== nonce) throw new AppError('store-unavailable', 'The store did not keep what was written');
+  if (row?.nonce !== nonce)
+    throw new AppError('store-unavailable', 'The store did not keep what was written');
   await db.selectFrom('store_health').select('nonce').where('id', '=', 1).executeTakeFirstOrThrow();
 }

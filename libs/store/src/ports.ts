@@ -76,7 +76,9 @@ export interface StoredRequirement {
 }
 
 /** One kind of document was asked for and another has the id. */
-export type Found<T> = { readonly kind: 'found'; readonly document: T } | { readonly kind: 'missing' | 'wrong-type' };
+export type Found<T> =
+  | { readonly kind: 'found'; readonly document: T }
+  | { readonly kind: 'missing' | 'wrong-type' };
 
 /** Functions and requirements; ids come from one sequence, from 1 up. Ownership is part of every question. */
 export interface DocumentStore {
@@ -186,6 +188,7 @@ export type LeaseOutcome =
   /** `running`: another delivery holds it; `exhausted`: it was started `maxAttempts` times and is now `dead`. */
   | { readonly kind: 'refused'; readonly reason: TerminalStatus | 'running' | 'exhausted' | 'unknown' };
 
+/** `fromMs` and later, before `toMs` (of `createdAtMs`). */
 export interface ExecutionFilter {
   readonly owner?: string | undefined;
   readonly status?: ExecutionStatus | undefined;
@@ -213,7 +216,10 @@ export interface ExecutionStore {
     maxAttempts: number;
     nowMs: number;
   }): Promise<LeaseOutcome>;
-  /** First terminal state wins. `attempt` 0: not from a run. False when it was terminal already or is unknown. */
+  /**
+   * First terminal state wins. `attempt` 0: not from a run. `expired` only ends what is `queued`. False when nothing
+   * changed: it was terminal already, is unknown, or runs and cannot expire.
+   */
   finish(id: string, attempt: number, outcome: ExecutionOutcome): Promise<boolean>;
   setProgress(id: string, attempt: number, progressPerMille: number): Promise<void>;
   /** Inserts or updates synchronous executions in one transaction; terminal rows stay as they are. */
@@ -228,12 +234,21 @@ export interface ExecutionStore {
   listUnpublished(beforeMs: number, limit: number): Promise<readonly Execution[]>;
   /**
    * Puts executions back to `queued` and unpublished: with `all`, every unfinished asynchronous one (the broker lost
-   * its memory); else those `running` for longer than their `runMs` + `graceMs`. Exhausted ones become `dead`.
+   * its memory); else those `running` for longer than their `runMs` + `graceMs`. Exhausted ones become `dead`. What ran
+   * waits for its whole `queueMs` again: `expiresAtMs` moves. A call changes a bounded number; answers how many.
    */
-  requeueLost(request: { all: boolean; graceMs: number; maxAttempts: number; nowMs: number }): Promise<number>;
+  requeueLost(request: {
+    all: boolean;
+    graceMs: number;
+    maxAttempts: number;
+    nowMs: number;
+  }): Promise<number>;
   /** `queued` past their `expiresAtMs` + `graceMs` become `expired`; unfinished sync ones likewise after their run time. */
   expireOverdue(nowMs: number, graceMs: number): Promise<number>;
-  /** Drops results, logs and parameters of what finished before; the rows stay as tombstones (410) until `dropBeforeMs`. */
+  /**
+   * Drops results, logs and parameters of what finished before; the rows stay as tombstones (410) until
+   * `dropBeforeMs`. A call changes a bounded number; answers how many.
+   */
   purge(request: { finishedBeforeMs: number; dropBeforeMs: number }): Promise<number>;
   /** Whether results of this execution were purged. */
   isPurged(id: string): Promise<boolean>;

@@ -38,7 +38,7 @@ export interface FunctionsTable {
 }
 
 /** Apart from `functions`, so that a list never reads past the code. */
-export interface FunctionCodeTable {
+interface FunctionCodeTable {
   function_id: number;
   code: Bytes;
 }
@@ -65,7 +65,7 @@ export interface SigningKeysTable {
   created_at_ms: number;
 }
 
-export interface TokensTable {
+interface TokensTable {
   revocation_id: string;
   /** Null when a token was revoked that this store did not issue. */
   account: string | null;
@@ -73,7 +73,7 @@ export interface TokensTable {
   revoked: number;
 }
 
-export interface ExecutionsTable {
+interface ExecutionsTable {
   id: string;
   owner: string;
   mode: ExecutionMode;
@@ -105,19 +105,19 @@ export interface ExecutionsTable {
   logs: string;
 }
 
-export interface ExecutionParametersTable {
+interface ExecutionParametersTable {
   execution_id: string;
   body: Bytes;
 }
 
-export interface PayloadsTable {
+interface PayloadsTable {
   sha256: string;
   put_at_ms: number;
   body: Bytes;
 }
 
 /** One row, written and read by `check()`. */
-export interface HealthTable {
+interface HealthTable {
   id: number;
   nonce: string;
 }

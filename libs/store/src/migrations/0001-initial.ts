@@ -34,7 +34,11 @@ async function createDocuments(db: Kysely<unknown>, columns: ColumnTypes): Promi
     .addColumn('owner', key, (column) => column.notNull())
     .addColumn('created_at_ms', int64, (column) => column.notNull())
     .execute();
-  await db.schema.createIndex('documents_by_owner').on('documents').columns(['owner', 'kind', 'id']).execute();
+  await db.schema
+    .createIndex('documents_by_owner')
+    .on('documents')
+    .columns(['owner', 'kind', 'id'])
+    .execute();
   await db.schema
     .createTable('functions')
     .addColumn('id', int64, (column) => column.primaryKey().references('documents.id').onDelete('cascade'))

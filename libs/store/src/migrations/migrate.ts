@@ -1,6 +1,5 @@
 /** Brings a database to the newest schema, also when several processes start at once. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { AppError, fullJitterMs } from '@gantry/kernel';
+import { AppError } from '@gantry/kernel';
 import { Kysely, type Migration, Migrator } from 'kysely';
 import type { ColumnTypes, StoreDialect } from '../store-dialect.js';
 import { initial } from './0001-initial.js';
@@ -13,25 +12,11 @@ const migrationsFor = (columns: ColumnTypes): Record<string, Migration> => ({
 });
 
 /**
- * Applies what is missing, under the lock of the database (an advisory lock, or the one writer of a file). While the
- * database is locked or still starting it tries again until `startTimeoutMs` is over.
+ * Applies what is missing, under the lock of the database (an advisory lock, or the one writer of a file).
  * Answers the name of the newest migration.
  * @throws {AppError} store-unavailable · internal-error when the database is of a newer version than this code
  */
-export async function migrate(dialect: StoreDialect, startTimeoutMs: number): Promise<string> {
-  const deadlineMs = performance.now() + startTimeoutMs;
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      return await migrateOnce(dialect);
-    } catch (error) {
-      const waitMs = 20 + fullJitterMs(attempt, 50, 1000);
-      if (!dialect.isPassing(error) || performance.now() + waitMs >= deadlineMs) throw error;
-      await sleep(waitMs);
-    }
-  }
-}
-
-async function migrateOnce(dialect: StoreDialect): Promise<string> {
+export async function migrate(dialect: StoreDialect): Promise<string> {
   const db = new Kysely<MigrationTables>({ dialect: dialect.connectForMigration() });
   try {
     const migrations = migrationsFor(dialect.columns);
@@ -46,7 +31,7 @@ async function migrateOnce(dialect: StoreDialect): Promise<string> {
     });
     const { error } = await migrator.migrateToLatest();
     if (error !== undefined) throw error;
-    return Object.keys(migrations).sort().at(-1) ?? 'none';
+    return Object.keys(migrations).at(-1) ?? 'none';
   } finally {
     await db.destroy();
   }
@@ -68,7 +53,7 @@ async function refuseNewer(
   if (unknown.length === 0) return;
   const detail =
     `The store ${location} was written by a newer version of Gantry (it has the migration ` +
-    `${unknown.sort().join(', ')}, which this version does not know). Start that version, or restore a backup ` +
+    `${unknown.join(', ')}, which this version does not know). Start that version, or restore a backup ` +
     'made before the upgrade.';
   throw new AppError('internal-error', detail);
 }

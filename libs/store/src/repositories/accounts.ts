@@ -1,7 +1,7 @@
 import { AppError } from '@gantry/kernel';
 import type { Selectable } from 'kysely';
+import type { Connection } from '../connection.js';
 import { decodeCursor, toPage } from '../cursor.js';
-import type { Connection } from '../open-store.js';
 import type { Account, AccountStore } from '../ports.js';
 import type { AccountsTable } from '../schema.js';
 import { documentsOf, removeDocumentsOf } from './documents.js';
@@ -32,7 +32,11 @@ export const createAccountStore = ({ db, dialect }: Connection): AccountStore =>
   },
 
   list: async ({ limit, cursor }) => {
-    let query = db.selectFrom('accounts').selectAll().orderBy('name').limit(limit + 1);
+    let query = db
+      .selectFrom('accounts')
+      .selectAll()
+      .orderBy('name')
+      .limit(limit + 1);
     if (cursor !== undefined) {
       const [name] = decodeCursor(cursor, ['string']);
       query = query.where('name', '>', String(name));
@@ -75,7 +79,8 @@ export const createAccountStore = ({ db, dialect }: Connection): AccountStore =>
   },
 });
 
-const accountNotFound = (name: string) => new AppError('account-not-found', `There is no account named ${name}`);
+const accountNotFound = (name: string) =>
+  new AppError('account-not-found', `There is no account named ${name}`);
 
 const toRow = (account: Account): Selectable<AccountsTable> => ({
   name: account.name,

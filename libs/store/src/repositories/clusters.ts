@@ -1,6 +1,6 @@
 import { clusterReportSchema } from '@gantry/contracts';
 import type { Selectable } from 'kysely';
-import type { Connection } from '../open-store.js';
+import type { Connection } from '../connection.js';
 import type { Cluster, ClusterStore } from '../ports.js';
 import type { ClustersTable } from '../schema.js';
 

@@ -9,8 +9,8 @@ import { isAdministrator, mayAccess, type Principal, type Requirement } from '@g
 import { AppError } from '@gantry/kernel';
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { toBytes } from '../blob.js';
+import type { Connection } from '../connection.js';
 import { decodeCursor, toPage } from '../cursor.js';
-import type { Connection } from '../open-store.js';
 import type { DocumentStore, Found, NewFunction, StoredFunction, StoredRequirement } from '../ports.js';
 import type { DocumentsTable, FunctionsTable, RequirementsTable, Tables } from '../schema.js';
 
@@ -46,7 +46,8 @@ export const createDocumentStore = ({ db, dialect }: Connection): DocumentStore 
 
   findFunction: async (id, principal) => {
     const row = await db.selectFrom('functions').selectAll().where('id', '=', id).executeTakeFirst();
-    if (row === undefined || !mayAccess(principal, row.owner)) return otherwise(db, id, principal, 'function');
+    if (row === undefined || !mayAccess(principal, row.owner))
+      return otherwise(db, id, principal, 'function');
     return { kind: 'found', document: toFunction(row) };
   },
 
@@ -61,7 +62,11 @@ export const createDocumentStore = ({ db, dialect }: Connection): DocumentStore 
   },
 
   listFunctions: async (principal, { limit, cursor }) => {
-    let query = db.selectFrom('functions').selectAll().orderBy('id').limit(limit + 1);
+    let query = db
+      .selectFrom('functions')
+      .selectAll()
+      .orderBy('id')
+      .limit(limit + 1);
     if (!isAdministrator(principal)) query = query.where('owner', '=', principal.user);
     if (cursor !== undefined) query = query.where('id', '>', idIn(cursor));
     return toPage(await query.execute(), limit, (row) => [row.id], toFunction);
@@ -72,7 +77,11 @@ export const createDocumentStore = ({ db, dialect }: Connection): DocumentStore 
   putRequirement: (owner, requirement, createdAtMs) =>
     db.transaction().execute(async (transaction) => {
       await dialect.lockUntilCommit(transaction, documentsOf(owner));
-      const id = await insertDocument(transaction, { kind: 'requirement', owner, created_at_ms: createdAtMs });
+      const id = await insertDocument(transaction, {
+        kind: 'requirement',
+        owner,
+        created_at_ms: createdAtMs,
+      });
       const body_json = JSON.stringify(requirement);
       await transaction
         .insertInto('requirements')
@@ -83,7 +92,10 @@ export const createDocumentStore = ({ db, dialect }: Connection): DocumentStore 
 
   replaceRequirement: async (id, principal, requirement) => {
     const updated = await ofPrincipal(
-      db.updateTable('requirements').set({ body_json: JSON.stringify(requirement) }).where('id', '=', id),
+      db
+        .updateTable('requirements')
+        .set({ body_json: JSON.stringify(requirement) })
+        .where('id', '=', id),
       principal,
     ).executeTakeFirst();
     if (updated.numUpdatedRows === 0n) return otherwise(db, id, principal, 'requirement');
@@ -92,12 +104,17 @@ export const createDocumentStore = ({ db, dialect }: Connection): DocumentStore 
 
   findRequirement: async (id, principal) => {
     const row = await db.selectFrom('requirements').selectAll().where('id', '=', id).executeTakeFirst();
-    if (row === undefined || !mayAccess(principal, row.owner)) return otherwise(db, id, principal, 'requirement');
+    if (row === undefined || !mayAccess(principal, row.owner))
+      return otherwise(db, id, principal, 'requirement');
     return { kind: 'found', document: toRequirement(row) };
   },
 
   listRequirements: async (principal, { limit, cursor }) => {
-    let query = db.selectFrom('requirements').selectAll().orderBy('id').limit(limit + 1);
+    let query = db
+      .selectFrom('requirements')
+      .selectAll()
+      .orderBy('id')
+      .limit(limit + 1);
     if (!isAdministrator(principal)) query = query.where('owner', '=', principal.user);
     if (cursor !== undefined) query = query.where('id', '>', idIn(cursor));
     return toPage(await query.execute(), limit, (row) => [row.id], toRequirement);
@@ -129,7 +146,10 @@ async function insertFunction(db: Kysely<Tables>, fn: NewFunction): Promise<numb
   const id = await insertDocument(db, { kind: 'function', owner, created_at_ms: createdAtMs });
   const row = { id, owner, language, sha256, name: fn.name ?? null, client_hash: fn.clientHash };
   const size = { size_bytes: fn.code.byteLength, created_at_ms: createdAtMs };
-  await db.insertInto('functions').values({ ...row, ...size }).execute();
+  await db
+    .insertInto('functions')
+    .values({ ...row, ...size })
+    .execute();
   await db.insertInto('function_code').values({ function_id: id, code: fn.code }).execute();
   return id;
 }
@@ -144,7 +164,12 @@ async function insertDocument(
 }
 
 /** Deletes the row in `documents`; the rest follows by its foreign keys. */
-async function remove(db: Kysely<Tables>, id: number, principal: Principal, kind: Kind): Promise<Found<true>> {
+async function remove(
+  db: Kysely<Tables>,
+  id: number,
+  principal: Principal,
+  kind: Kind,
+): Promise<Found<true>> {
   let query = db.deleteFrom('documents').where('id', '=', id).where('kind', '=', kind);
   if (!isAdministrator(principal)) query = query.where('owner', '=', principal.user);
   const { numDeletedRows } = await query.executeTakeFirst();
@@ -158,7 +183,11 @@ async function otherwise(
   principal: Principal,
   wanted: Kind,
 ): Promise<{ kind: 'missing' | 'wrong-type' }> {
-  const row = await db.selectFrom('documents').select(['kind', 'owner']).where('id', '=', id).executeTakeFirst();
+  const row = await db
+    .selectFrom('documents')
+    .select(['kind', 'owner'])
+    .where('id', '=', id)
+    .executeTakeFirst();
   const isOther = row !== undefined && row.kind !== wanted && mayAccess(principal, row.owner);
   return { kind: isOther ? 'wrong-type' : 'missing' };
 }

@@ -3,7 +3,7 @@
  *
  * I1 Each step is one compare-and-set statement, so of many requests for one delivery exactly one is granted.
  * I2 An execution is granted at most `maxAttempts` times.
- * I3 Only what never started can expire; what was started is owed another attempt.
+ * I3 Only what waits can expire; what runs is bounded by its run time. (A lost run waits anew: see `requeueLost`.)
  */
 import { isTerminal } from '@gantry/contracts';
 import { AppError } from '@gantry/kernel';
@@ -28,12 +28,19 @@ export async function leaseStart(db: Kysely<Tables>, request: LeaseRequest): Pro
     if (attempt !== undefined) return { kind: 'granted', attempt };
     if (await expire(db, request)) return { kind: 'refused', reason: 'expired' };
     if (await exhaust(db, request)) return { kind: 'refused', reason: 'exhausted' };
-    const row = await db.selectFrom('executions').select('status').where('id', '=', request.id).executeTakeFirst();
+    const row = await db
+      .selectFrom('executions')
+      .select('status')
+      .where('id', '=', request.id)
+      .executeTakeFirst();
     if (row === undefined) return { kind: 'refused', reason: 'unknown' };
     if (isTerminal(row.status)) return { kind: 'refused', reason: row.status };
     if (row.status === 'running' && !request.redelivered) return { kind: 'refused', reason: 'running' };
   }
-  throw new AppError('store-unavailable', `The execution ${request.id} changed too often to be leased; try again`);
+  throw new AppError(
+    'store-unavailable',
+    `The execution ${request.id} changed too often to be leased; try again`,
+  );
 }
 
 /** What this delivery may start: a waiting one, or one whose runner the broker lost. */
@@ -58,7 +65,7 @@ async function grant(db: Kysely<Tables>, request: LeaseRequest): Promise<number 
     .where('id', '=', id)
     .where(isStartable(redelivered))
     .where('attempt', '<', maxAttempts)
-    .where((eb) => eb.or([eb('status', '=', 'running'), eb('attempt', '>', 0), eb('expires_at_ms', '>=', nowMs)]))
+    .where((eb) => eb.or([eb('status', '=', 'running'), eb('expires_at_ms', '>=', nowMs)]))
     .returning('attempt')
     .executeTakeFirst();
   return row?.attempt;
@@ -71,7 +78,6 @@ async function expire(db: Kysely<Tables>, { id, nowMs }: LeaseRequest): Promise<
     .set({ status: 'expired', finished_at_ms: nowMs, err: expiredError })
     .where('id', '=', id)
     .where('status', '=', 'queued')
-    .where('attempt', '=', 0)
     .where('expires_at_ms', '<', nowMs)
     .executeTakeFirst();
   return numUpdatedRows > 0n;

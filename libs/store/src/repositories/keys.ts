@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely';
-import type { Connection } from '../open-store.js';
+import type { Connection } from '../connection.js';
 import type { KeyStore, SigningKey } from '../ports.js';
 import type { SigningKeysTable } from '../schema.js';
 
@@ -32,7 +32,11 @@ export const createKeyStore = ({ db, dialect }: Connection): KeyStore => ({
     await db
       .deleteFrom('signing_keys')
       .where('created_at_ms', '<', createdBeforeMs)
-      .where('id', '<', (eb) => eb.selectFrom('signing_keys as newest').select(eb.fn.max('newest.id').as('id')))
+      .where(
+        'id',
+        '<',
+        db.selectFrom('signing_keys').select((eb) => eb.fn.max('id').as('id')),
+      )
       .execute();
   },
 });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { toBytes } from '../blob.js';
-import type { Connection } from '../open-store.js';
+import type { Connection } from '../connection.js';
 import type { PayloadStore } from '../ports.js';
 
 export const createPayloadStore = ({ db }: Connection): PayloadStore => ({
@@ -23,7 +23,11 @@ export const createPayloadStore = ({ db }: Connection): PayloadStore => ({
   },
 
   get: async (sha256) => {
-    const row = await db.selectFrom('payloads').select('body').where('sha256', '=', sha256).executeTakeFirst();
+    const row = await db
+      .selectFrom('payloads')
+      .select('body')
+      .where('sha256', '=', sha256)
+      .executeTakeFirst();
     return row === undefined ? undefined : toBytes(row.body);
   },
 

@@ -1,4 +1,4 @@
-import type { Connection } from '../open-store.js';
+import type { Connection } from '../connection.js';
 import type { TokenLog } from '../ports.js';
 
 export const createTokenLog = ({ db, clock }: Connection): TokenLog => ({

@@ -8,7 +8,10 @@ import { toStoreError } from './libsql-errors.js';
 export function pathOf(url: string): string {
   const path = url.startsWith('file://') ? fileURLToPath(url) : url.slice('file:'.length);
   if (path === '' || path.includes(':memory:')) {
-    throw new AppError('invalid-request', 'The store URL must name a file, for example file:./data/gantry.db');
+    throw new AppError(
+      'invalid-request',
+      'The store URL must name a file, for example file:./data/gantry.db',
+    );
   }
   return resolve(path);
 }

@@ -5,6 +5,7 @@
  * I1 Only null, text, safe integers, finite numbers and bytes are bound; flags become 0 or 1; the rest is refused.
  * I2 Whole numbers are bound as integers: libsql binds a JavaScript number as REAL.
  * I3 Every error leaves as an AppError.
+ * I4 At most `maxPrepared` prepared statements are kept for the next time; preparing costs more than most of them.
  */
 import { AppError } from '@gantry/kernel';
 import type { SqliteDatabase, SqliteStatement } from 'kysely';
@@ -15,22 +16,31 @@ import { toStoreError } from './libsql-errors.js';
 type Native = InstanceType<typeof Libsql>;
 type NativeStatement = ReturnType<Native['prepare']>;
 
+/** Another process may be recovering the file or turning on WAL at this moment. */
+const openBusyTimeoutMs = 250;
+
+/** All single statements of the repositories fit; batches of many rows are long, and seldom the same twice. */
+const maxPrepared = 128;
+const maxPreparedLength = 4000;
+
 export class LibsqlDatabase implements SqliteDatabase {
   readonly #native: Native;
   readonly #path: string;
+  readonly #statements = new Map<string, NativeStatement>();
   #isOpen = true;
 
-  /** Opens the file; a statement waits at most `busyTimeoutMs` (the process with it) for another process. */
-  constructor(path: string, busyTimeoutMs: number) {
+  constructor(path: string) {
     this.#path = path;
     this.#native = this.#mapped(() => new Libsql(path));
     try {
       this.#mapped(() => {
-        this.#native.exec(`pragma busy_timeout = ${busyTimeoutMs}`);
+        this.#native.exec(`pragma busy_timeout = ${openBusyTimeoutMs}`);
         this.#native.exec('pragma foreign_keys = on');
-        this.#native.prepare('pragma journal_mode = wal').all();
+        this.#native.exec('pragma journal_mode = wal');
         // WAL with anything less than FULL may lose acknowledged rows when the power goes.
         this.#native.exec('pragma synchronous = full');
+        // From here on a busy file is answered at once; the driver waits without holding up the process.
+        this.#native.exec('pragma busy_timeout = 0');
       });
     } catch (error) {
       this.close();
@@ -42,8 +52,20 @@ export class LibsqlDatabase implements SqliteDatabase {
     return this.#isOpen && this.#native.inTransaction;
   }
 
+  begin(): void {
+    this.#mapped(() => this.#native.exec('begin immediate'));
+  }
+
+  commit(): void {
+    this.#mapped(() => this.#native.exec('commit'));
+  }
+
+  rollback(): void {
+    this.#mapped(() => this.#native.exec('rollback'));
+  }
+
   prepare(sql: string): SqliteStatement {
-    const statement = this.#mapped(() => this.#native.prepare(sql));
+    const statement = this.#mapped(() => this.#prepared(sql));
     return {
       reader: statement.reader,
       all: (parameters) => this.#mapped(() => statement.all(toBindings(parameters))),
@@ -55,7 +77,22 @@ export class LibsqlDatabase implements SqliteDatabase {
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    this.#statements.clear();
     this.#native.close();
+  }
+
+  // I4; a Map keeps the order of insertion, so the first is the one that was not used for longest.
+  #prepared(sql: string): NativeStatement {
+    const known = this.#statements.get(sql);
+    this.#statements.delete(sql);
+    const statement = known ?? this.#native.prepare(sql);
+    if (sql.length > maxPreparedLength) return statement;
+    this.#statements.set(sql, statement);
+    if (this.#statements.size > maxPrepared) {
+      const [oldest] = this.#statements.keys();
+      if (oldest !== undefined) this.#statements.delete(oldest);
+    }
+    return statement;
   }
 
   // I3
@@ -77,7 +114,8 @@ const run = (statement: NativeStatement, bindings: unknown[]) => {
 
 /** @throws {AppError} internal-error when something cannot be bound */
 export function toBindings(parameters: unknown): unknown[] {
-  if (!Array.isArray(parameters)) throw new AppError('internal-error', 'Parameters of a statement must be an array');
+  if (!Array.isArray(parameters))
+    throw new AppError('internal-error', 'Parameters of a statement must be an array');
   return parameters.map(toBinding);
 }
 

@@ -5,9 +5,6 @@ import { LibsqlDatabase } from './libsql-database.js';
 import { LibsqlDriver } from './libsql-driver.js';
 import { isBusy } from './libsql-errors.js';
 
-/** The process stands still while libsql waits for a lock, so it waits shortly; only another process can hold one. */
-const maxBusyTimeoutMs = 1000;
-
 /** SQLite can roll back schema changes; with this kysely migrates in one write transaction, which is the lock. */
 class TransactionalSqliteAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
@@ -20,10 +17,10 @@ export function libsqlDialect(url: string, options: { timeoutMs: number }): Stor
   const path = pathOf(url);
   const connect = (): Dialect => {
     prepareFile(path);
-    const database = new LibsqlDatabase(path, Math.min(options.timeoutMs, maxBusyTimeoutMs));
+    const database = new LibsqlDatabase(path);
     return {
       createAdapter: () => new TransactionalSqliteAdapter(),
-      createDriver: () => new LibsqlDriver(database),
+      createDriver: () => new LibsqlDriver(database, options.timeoutMs),
       createIntrospector: (db) => new SqliteIntrospector(db),
       createQueryCompiler: () => new SqliteQueryCompiler(),
     };

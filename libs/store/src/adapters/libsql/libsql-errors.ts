@@ -1,7 +1,14 @@
 import { AppError, messageOf } from '@gantry/kernel';
 
 /** Results of SQLite that are our mistake; all others are the file's, the disk's or another process's. */
-const mistakes = ['SQLITE_ERROR', 'SQLITE_CONSTRAINT', 'SQLITE_MISMATCH', 'SQLITE_RANGE', 'SQLITE_TOOBIG', 'SQLITE_MISUSE'];
+const mistakes = [
+  'SQLITE_ERROR',
+  'SQLITE_CONSTRAINT',
+  'SQLITE_MISMATCH',
+  'SQLITE_RANGE',
+  'SQLITE_TOOBIG',
+  'SQLITE_MISUSE',
+];
 const reasons: Readonly<Record<string, string>> = {
   SQLITE_FULL: 'the disk is full; free some space',
   SQLITE_READONLY: 'it is read-only; check its mode and owner',

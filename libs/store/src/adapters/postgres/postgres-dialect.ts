@@ -19,7 +19,14 @@ export function postgresDialect(url: string, options: PostgresOptions): StoreDia
   const { poolSize, timeoutMs, logger } = options;
   const connect = (size: number, limitMs: number) =>
     new PostgresDialect({
-      pool: createPostgresPool({ url, location, size, timeoutMs: limitMs, connectTimeoutMs: timeoutMs, logger }),
+      pool: createPostgresPool({
+        url,
+        location,
+        size,
+        timeoutMs: limitMs,
+        connectTimeoutMs: timeoutMs,
+        logger,
+      }),
     });
   return {
     kind: 'postgres',
@@ -41,7 +48,8 @@ export function postgresDialect(url: string, options: PostgresOptions): StoreDia
 
 /** Host, port and database, without user, password and options. */
 function locationOf(url: string): string {
-  if (!URL.canParse(url)) throw new AppError('invalid-request', 'The store URL is not a valid postgres:// URL');
+  if (!URL.canParse(url))
+    throw new AppError('invalid-request', 'The store URL is not a valid postgres:// URL');
   const { hostname, port, pathname } = new URL(url);
   return `postgres://${hostname}${port === '' ? '' : `:${port}`}${pathname}`;
 }

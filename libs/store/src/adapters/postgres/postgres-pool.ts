@@ -40,7 +40,10 @@ export function createPostgresPool(options: PostgresPoolOptions): PostgresPool {
     application_name: 'gantry',
     types: { getTypeParser: typeParser },
   });
-  // An idle connection that the server closed; without a listener it would end the process.
+  // The server may end a connection while a call holds it between two statements; the next statement then fails.
+  // Without a listener it would end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  // An idle connection that the server closed.
   pool.on('error', (error) => logger.warn('store.connection-lost', { location, detail: messageOf(error) }));
   return {
     connect: async () => {
@@ -67,7 +70,7 @@ function guardClient(client: pg.PoolClient, location: string): PostgresPoolClien
   };
   return {
     // Kysely's type also has an overload for cursors, which it only uses when it was given the `cursor` package.
-    query: query as PostgresPoolClient['query'],
+    query: query as unknown as PostgresPoolClient['query'],
     release: () => client.release(isBroken), // I2
   };
 }
@@ -75,4 +78,6 @@ function guardClient(client: pg.PoolClient, location: string): PostgresPoolClien
 const toParameter = (value: unknown): unknown => (typeof value === 'string' ? toStorableText(value) : value);
 
 const typeParser = ((oid: number, format?: 'text' | 'binary') =>
-  numberTypes.includes(oid) ? Number : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser;
+  numberTypes.includes(oid)
+    ? Number
+    : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser;
