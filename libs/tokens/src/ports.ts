@@ -33,9 +33,14 @@ export interface TokenVerifier {
   /**
    * Signature, shape, checks and revocation. A verified token is cached, but its expiry and revocation are looked at
    * on every call.
-   * @throws {AppError} invalid-token, token-expired, token-revoked, token-too-complex, verifier-busy
+   * @throws {AppError} invalid-token, token-expired, token-revoked, token-too-complex, verifier-busy, shutting-down
    */
   verify(token: string): Promise<VerifiedToken>;
+  /**
+   * The answer for a token that was verified before, without waiting; undefined when {@link verify} must be asked.
+   * @throws {AppError} token-expired, token-revoked, or what the token was refused with before
+   */
+  verifyCached(token: string): VerifiedToken | undefined;
   setKeys(keys: readonly VerifyingKey[]): void;
   /** Replaces the set of revoked ids (hex). */
   setRevoked(revocationIds: readonly string[]): void;
