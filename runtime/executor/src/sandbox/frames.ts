@@ -6,8 +6,12 @@
  * I1  The reader never copies a frame that arrived in one chunk; one that arrived in several is copied once.
  * I2  A frame larger than the bound, or one that is not well-formed, ends the connection: the peer is not trusted.
  *
- * This file runs on both sides of the sandbox: it imports nothing but Node itself.
+ * This file runs on both sides of the sandbox: it imports nothing but Node itself, and takes from the global object
+ * only while it is loaded, because functions share that object with it.
  */
+import { Buffer } from 'node:buffer';
+
+const { parse, stringify } = JSON;
 
 export const frameKinds = {
   /** Supervisor: run this call. Payload: the parameters. */
@@ -24,6 +28,8 @@ export const frameKinds = {
   progress: 6,
   /** Executor: the call is over. Payload: the answer (if it succeeded), then the log. */
   done: 7,
+  /** Executor: the call waits for a thread to boot, or no longer does. */
+  phase: 8,
 } as const;
 export type FrameKind = (typeof frameKinds)[keyof typeof frameKinds];
 
@@ -42,7 +48,7 @@ const empty = Buffer.alloc(0);
 
 /** The bytes of a frame, in one buffer or (large payload, not copied) two. */
 export function encodeFrame(kind: FrameKind, meta: unknown, payload: Uint8Array = empty): Uint8Array[] {
-  const metaText = JSON.stringify(meta);
+  const metaText = stringify(meta);
   const metaBytes = Buffer.byteLength(metaText);
   const inline = payload.byteLength <= inlinePayloadBytes;
   const head = Buffer.allocUnsafe(prefixBytes + headBytes + metaBytes + (inline ? payload.byteLength : 0));
@@ -73,7 +79,8 @@ export class FrameReader {
   /** Calls `onFrame` for each frame that is now complete. @throws {RangeError} I2 */
   push(chunk: Buffer): void {
     let rest = chunk;
-    while (rest.length > 0) rest = this.#body === undefined ? this.#startFrame(rest) : this.#fillFrame(this.#body, rest);
+    while (rest.length > 0)
+      rest = this.#body === undefined ? this.#startFrame(rest) : this.#fillFrame(this.#body, rest);
   }
 
   #startFrame(bytes: Buffer): Buffer {
@@ -113,7 +120,7 @@ export class FrameReader {
     if (metaBytes > maxMetaBytes || headBytes + metaBytes > body.length) {
       throw new RangeError(`frame metadata of ${metaBytes} bytes is outside its frame`);
     }
-    const meta: unknown = JSON.parse(body.toString('utf8', headBytes, headBytes + metaBytes));
+    const meta: unknown = parse(body.toString('utf8', headBytes, headBytes + metaBytes));
     this.#onFrame({ kind: body.readUInt8(0), meta, payload: body.subarray(headBytes + metaBytes) });
   }
 }

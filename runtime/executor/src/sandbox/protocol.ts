@@ -1,5 +1,8 @@
 /** What the frames between supervisor and executor process say. Imports nothing: it runs on both sides. */
 
+/** Where an executor process finds its end of the frames. */
+export const frameDescriptor = 3;
+
 /** Limits of one executor process, given to it once as its only argument (JSON). */
 export interface ExecutorLimits {
   /** Heap of one function. */
@@ -28,6 +31,11 @@ export interface CallMeta {
 export interface ProgressMeta extends CallMeta {
   /** 0 to 1000. */
   readonly perMille: number;
+}
+
+/** A call waits for a thread to boot, or no longer does: booting is not run time. */
+export interface PhaseMeta extends CallMeta {
+  readonly phase: 'booting' | 'running';
 }
 
 export interface DoneMeta extends CallMeta {

@@ -10,9 +10,21 @@ export class ResultError extends Error {
   }
 }
 
-const stringify = JSON.stringify;
+const { stringify } = JSON;
+const { get: getProperty } = Reflect;
 const answerHead = '{"ret_code":0,"res":"';
 const answerTail = '","err":null}';
+
+/** Whatever was thrown may be the function's own and fight back, a Proxy for one. */
+function readMessage(thrown: unknown): string | undefined {
+  if (typeof thrown !== 'object' || thrown === null) return undefined;
+  try {
+    const message = getProperty(thrown, 'message') as unknown;
+    return typeof message === 'string' ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 function toJson(value: unknown, limitBytes: number): string {
   if (value === undefined) return 'null';
@@ -20,12 +32,14 @@ function toJson(value: unknown, limitBytes: number): string {
   try {
     json = stringify(value);
   } catch (error) {
-    const text = error instanceof Error ? error.message : 'it throws while being read';
+    const text = readMessage(error) ?? 'it throws while being read';
     // V8's word for a JSON text beyond its longest string.
-    if (text.includes('Invalid string length')) throw new ResultError('result-too-large', `larger than ${limitBytes} bytes`);
+    if (text.includes('Invalid string length'))
+      throw new ResultError('result-too-large', `larger than ${limitBytes} bytes`);
     throw new ResultError('result-not-serializable', text);
   }
-  if (json === undefined) throw new ResultError('result-not-serializable', `a ${typeof value} has no JSON form`);
+  if (json === undefined)
+    throw new ResultError('result-not-serializable', `a ${typeof value} has no JSON form`);
   return json;
 }
 
@@ -37,7 +51,10 @@ export function buildAnswer(value: unknown, limitBytes: number): string {
   const json = toJson(value, limitBytes);
   const sizeBytes = Buffer.byteLength(json, 'utf8');
   if (sizeBytes > limitBytes) {
-    throw new ResultError('result-too-large', `the result has ${sizeBytes} bytes, the limit is ${limitBytes}`);
+    throw new ResultError(
+      'result-too-large',
+      `the result has ${sizeBytes} bytes, the limit is ${limitBytes}`,
+    );
   }
   return answerHead + Buffer.from(json, 'utf8').toString('base64') + answerTail;
 }

@@ -1,5 +1,9 @@
 import { functionFileName } from './module-loader.js';
 
+// The global object is shared with the function: what is needed of it is taken while this file is loaded.
+const { get: getProperty } = Reflect;
+const toText = String;
+
 const maxMessageChars = 2048;
 const maxFrames = 8;
 
@@ -21,25 +25,26 @@ function ownFrames(stack: string): string[] {
     .map((line) => `\n${line}`);
 }
 
-/** What was thrown, as `Name: message` and the last frames. Never throws, whatever was thrown. */
-export function describeThrown(thrown: unknown): string {
+/** What was thrown, as `Name: message`, the note and the last frames. Never throws, whatever was thrown. */
+export function describeThrown(thrown: unknown, note = ''): string {
   if (typeof thrown !== 'object' || thrown === null) {
     try {
-      return `thrown ${typeof thrown}: ${String(thrown).slice(0, maxMessageChars)}`;
+      return `thrown ${typeof thrown}: ${toText(thrown).slice(0, maxMessageChars)}${note}`;
     } catch {
-      return `thrown ${typeof thrown}`;
+      return `thrown ${typeof thrown}${note}`;
     }
   }
-  const name = safely(() => Reflect.get(thrown, 'name')) || 'Error';
-  const message = safely(() => Reflect.get(thrown, 'message'));
-  const frames = ownFrames(safely(() => Reflect.get(thrown, 'stack')));
+  const name = safely(() => getProperty(thrown, 'name')) || 'Error';
+  const message = safely(() => getProperty(thrown, 'message'));
+  const frames = ownFrames(safely(() => getProperty(thrown, 'stack')));
   const head = message === '' ? name : `${name}: ${message}`;
-  return head.slice(0, maxMessageChars) + frames.join('');
+  return head.slice(0, maxMessageChars) + note + frames.join('');
 }
 
 /** Where a module failed to compile: V8 puts `function.js:3` at the start of the stack of a SyntaxError. */
 export function describeLoadFailure(thrown: unknown): string {
-  const stack = typeof thrown === 'object' && thrown !== null ? safely(() => Reflect.get(thrown, 'stack')) : '';
+  const stack =
+    typeof thrown === 'object' && thrown !== null ? safely(() => getProperty(thrown, 'stack')) : '';
   const place = /^function\.js:\d+/.exec(stack)?.[0];
   const text = describeThrown(thrown);
   return place === undefined ? text : `${text} (${place})`;

@@ -1,5 +1,8 @@
+import { functionFileName } from './module-loader.js';
+import { refuse, rules } from './rules.js';
+
 /**
- * Freezes the built-in objects of a function's thread, so that no call can change what the next one (or our own
+ * Freezes the built-in objects of a function's thread and the global names that stand for them, so that no call can change what the next one (or our own
  * code around it) relies on.
  *
  * Freezing alone breaks ordinary programs: assigning `object.toString = …` throws when the inherited `toString` is a
@@ -38,20 +41,89 @@ function hiddenIntrinsics(): object[] {
 }
 
 const names = [
-  'Object', 'Function', 'Array', 'String', 'Number', 'Boolean', 'Symbol', 'BigInt', 'Math', 'JSON', 'Reflect', 'Proxy',
-  'Promise', 'Map', 'Set', 'WeakMap', 'WeakSet', 'WeakRef', 'FinalizationRegistry', 'Date', 'RegExp', 'Intl', 'Atomics',
-  'ArrayBuffer', 'SharedArrayBuffer', 'DataView', 'Uint8Array', 'Int8Array', 'Uint8ClampedArray', 'Uint16Array',
-  'Int16Array', 'Uint32Array', 'Int32Array', 'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array',
-  'Error', 'AggregateError', 'EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError',
-  'WebAssembly', 'Iterator', 'parseInt', 'parseFloat', 'isNaN', 'isFinite', 'decodeURI', 'decodeURIComponent',
-  'encodeURI', 'encodeURIComponent', 'escape', 'unescape', 'eval', 'Buffer', 'URL', 'URLSearchParams', 'TextEncoder',
-  'TextDecoder', 'AbortController', 'AbortSignal', 'Event', 'EventTarget', 'structuredClone', 'queueMicrotask',
-  'MessageChannel', 'MessagePort', 'setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval',
-  'clearImmediate', 'atob', 'btoa',
+  'Object',
+  'Function',
+  'Array',
+  'String',
+  'Number',
+  'Boolean',
+  'Symbol',
+  'BigInt',
+  'Math',
+  'JSON',
+  'Reflect',
+  'Proxy',
+  'Promise',
+  'Map',
+  'Set',
+  'WeakMap',
+  'WeakSet',
+  'WeakRef',
+  'FinalizationRegistry',
+  'Date',
+  'RegExp',
+  'Intl',
+  'Atomics',
+  'ArrayBuffer',
+  'SharedArrayBuffer',
+  'DataView',
+  'Uint8Array',
+  'Int8Array',
+  'Uint8ClampedArray',
+  'Uint16Array',
+  'Int16Array',
+  'Uint32Array',
+  'Int32Array',
+  'Float32Array',
+  'Float64Array',
+  'BigInt64Array',
+  'BigUint64Array',
+  'Error',
+  'AggregateError',
+  'EvalError',
+  'RangeError',
+  'ReferenceError',
+  'SyntaxError',
+  'TypeError',
+  'URIError',
+  'WebAssembly',
+  'Iterator',
+  'parseInt',
+  'parseFloat',
+  'isNaN',
+  'isFinite',
+  'decodeURI',
+  'decodeURIComponent',
+  'encodeURI',
+  'encodeURIComponent',
+  'escape',
+  'unescape',
+  'eval',
+  'Buffer',
+  'URL',
+  'URLSearchParams',
+  'TextEncoder',
+  'TextDecoder',
+  'AbortController',
+  'AbortSignal',
+  'Event',
+  'EventTarget',
+  'structuredClone',
+  'queueMicrotask',
+  'MessageChannel',
+  'MessagePort',
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'clearTimeout',
+  'clearInterval',
+  'clearImmediate',
+  'atob',
+  'btoa',
 ] as const;
 
-/** Properties programs set on `Error` itself by convention; they only shape the text of stack traces. */
-const writableStatics = new Set<PropertyKey>(['stackTraceLimit', 'prepareStackTrace']);
+/** What programs set on `Error` itself by convention; it only shapes the text of stack traces. */
+const writableStatics = new Set<PropertyKey>(['stackTraceLimit']);
 
 function isObject(value: unknown): value is object {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';
@@ -67,6 +139,64 @@ function makeOverridable(prototype: object, key: PropertyKey, value: unknown): v
   Object.freeze(get);
   Object.freeze(set);
   Object.defineProperty(prototype, key, { get, set, enumerable: false, configurable: false });
+}
+
+/** Stack traces show the function's own file and nothing of the host; a hook of the function's is ignored. */
+function fixStackTraces(): void {
+  const errorText = Error.prototype.toString;
+  const { apply } = Reflect;
+  const prepare = (error: unknown, sites: readonly NodeJS.CallSite[]): string => {
+    let text = 'Error';
+    try {
+      text = apply(errorText, error, []) as string;
+    } catch {
+      // It fights back.
+    }
+    for (const site of sites) {
+      const file = site.getFileName();
+      if (file === functionFileName || file === null || file === undefined) text += `\n    at ${site}`;
+    }
+    return text;
+  };
+  Object.defineProperty(Error, 'prepareStackTrace', {
+    get: () => prepare,
+    set: () => undefined, // Libraries set it in passing; that must not throw.
+    enumerable: false,
+    configurable: false,
+  });
+}
+
+/** `eval` and every constructor that makes code from text. V8 refuses them anyway; these say which rule it was. */
+function refuseCodeFromText(): void {
+  const constructors: readonly (readonly [object, string])[] = [
+    [Function.prototype, 'new Function'],
+    [prototypeOf(function* () {}), 'new GeneratorFunction'],
+    [prototypeOf(async () => {}), 'new AsyncFunction'],
+    [prototypeOf(async function* () {}), 'new AsyncGeneratorFunction'],
+  ];
+  for (const [prototype, name] of constructors) {
+    const refusal = refuse(name, rules.codeFromText, prototype);
+    const isWritable = prototype === Function.prototype;
+    Object.defineProperty(prototype, 'constructor', {
+      value: refusal,
+      writable: isWritable,
+      configurable: true,
+    });
+    if (isWritable) Object.defineProperty(globalThis, 'Function', { value: refusal });
+  }
+  Object.defineProperty(globalThis, 'eval', { value: refuse('eval', rules.codeFromText) });
+}
+
+/** Fixes what the names of built-ins stand for. Names that do not exist yet stay free for functions to define. */
+function fixGlobalBindings(): void {
+  for (const key of Reflect.ownKeys(globalThis)) {
+    const descriptor = Object.getOwnPropertyDescriptor(globalThis, key);
+    if (descriptor?.configurable !== true) continue;
+    // Node loads some of them when they are first read, and then redefines them: they are read now.
+    const value: unknown = 'value' in descriptor ? descriptor.value : Reflect.get(globalThis, key);
+    const { enumerable = false } = descriptor;
+    Object.defineProperty(globalThis, key, { value, writable: false, enumerable, configurable: false });
+  }
 }
 
 function freezeErrorConstructor(): void {
@@ -86,7 +216,8 @@ function collect(roots: readonly object[]): Set<object> {
     if (found.has(next)) continue;
     found.add(next);
     for (const descriptor of Object.values(Object.getOwnPropertyDescriptors(next)) as PropertyDescriptor[]) {
-      for (const part of [descriptor.value, descriptor.get, descriptor.set]) if (isObject(part)) pending.push(part);
+      for (const part of [descriptor.value, descriptor.get, descriptor.set])
+        if (isObject(part)) pending.push(part);
     }
     const parent: unknown = Object.getPrototypeOf(next);
     if (isObject(parent)) pending.push(parent);
@@ -96,6 +227,9 @@ function collect(roots: readonly object[]): Set<object> {
 
 /** Freezes every built-in of this thread. Call it last: nothing can be patched afterwards. */
 export function freezeIntrinsics(): void {
+  refuseCodeFromText();
+  fixStackTraces();
+  fixGlobalBindings();
   const roots = names.map((name) => Reflect.get(globalThis, name) as unknown).filter(isObject);
   const all = collect([...roots, ...hiddenIntrinsics()]);
   // globalThis is reachable from some of them, and functions may add globals of their own.
@@ -109,7 +243,8 @@ export function freezeIntrinsics(): void {
   for (const prototype of prototypes) {
     for (const key of Reflect.ownKeys(prototype)) {
       const descriptor = Object.getOwnPropertyDescriptor(prototype, key);
-      if (descriptor?.configurable === true && descriptor.writable === true) makeOverridable(prototype, key, descriptor.value);
+      if (descriptor?.configurable === true && descriptor.writable === true)
+        makeOverridable(prototype, key, descriptor.value);
     }
   }
   freezeErrorConstructor();

@@ -1,5 +1,5 @@
-import { Buffer } from 'node:buffer';
 import * as buffer from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import * as crypto from 'node:crypto';
 import * as url from 'node:url';
 import * as util from 'node:util';
@@ -12,20 +12,35 @@ export const functionFileName = 'function.js';
 type Exports = Readonly<Record<string, unknown>>;
 
 const pick = (from: object, keys: readonly string[]): Exports =>
-  Object.fromEntries(keys.filter((key) => key in from).map((key) => [key, Reflect.get(from, key) as unknown]));
+  Object.fromEntries(
+    keys.filter((key) => key in from).map((key) => [key, Reflect.get(from, key) as unknown]),
+  );
 
 const omit = (from: object, keys: readonly string[]): Exports =>
-  pick(from, Object.keys(from).filter((key) => key !== 'default' && !keys.includes(key)));
+  pick(
+    from,
+    Object.keys(from).filter((key) => key !== 'default' && !keys.includes(key)),
+  );
 
 /** What a function may import. Members that write to the process's own streams or load engines are left out. */
 function allowedBuiltins(): ReadonlyMap<string, Exports> {
   const hashing = [
-    'createHash', 'createHmac', 'hash', 'getHashes', 'timingSafeEqual', 'randomUUID', 'randomBytes', 'randomInt',
+    'createHash',
+    'createHmac',
+    'hash',
+    'getHashes',
+    'timingSafeEqual',
+    'randomUUID',
+    'randomBytes',
+    'randomInt',
   ];
   return new Map<string, Exports>([
     ['url', omit(url, [])],
     ['buffer', omit(buffer, ['resolveObjectURL'])],
-    ['util', omit(util, ['debug', 'debuglog', 'deprecate', 'log', 'parseEnv', 'getCallSite', 'getCallSites'])],
+    [
+      'util',
+      omit(util, ['debug', 'debuglog', 'deprecate', 'log', 'parseEnv', 'getCallSite', 'getCallSites']),
+    ],
     ['crypto', pick(crypto, hashing)],
   ]);
 }

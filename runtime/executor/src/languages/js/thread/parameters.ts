@@ -8,7 +8,9 @@ export class ParameterError extends Error {
   }
 }
 
-const parse = JSON.parse;
+const { parse } = JSON;
+const { isArray } = Array;
+const OwnError = Error;
 
 /** Bytes that `text` decodes to if it is standard, padded base64. */
 function decodedLength(text: string): number {
@@ -21,11 +23,14 @@ function parseParameter(item: unknown, index: number): unknown {
   if (typeof item !== 'string') throw new ParameterError(`${name} is not a string`);
   const bytes = Buffer.from(item, 'base64');
   // Node skips what is not base64, so the length tells whether all of it was.
-  if (item.length % 4 !== 0 || bytes.length !== decodedLength(item)) throw new ParameterError(`${name} is not base64`);
+  if (item.length % 4 !== 0 || bytes.length !== decodedLength(item))
+    throw new ParameterError(`${name} is not base64`);
   try {
     return parse(bytes.toString('utf8')) as unknown;
   } catch (error) {
-    throw new ParameterError(`${name} is not JSON: ${error instanceof Error ? error.message : 'unreadable'}`);
+    throw new ParameterError(
+      `${name} is not JSON: ${error instanceof OwnError ? error.message : 'unreadable'}`,
+    );
   }
 }
 
@@ -35,13 +40,16 @@ function parseParameter(item: unknown, index: number): unknown {
  * @throws {ParameterError}
  */
 export function parseParameters(bytes: string | Uint8Array): unknown[] {
-  const text = typeof bytes === 'string' ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice();
+  const text =
+    typeof bytes === 'string'
+      ? bytes
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
   let list: unknown;
   try {
     list = text === '' ? [] : parse(text);
   } catch {
     throw new ParameterError('the parameters are not a JSON array');
   }
-  if (!Array.isArray(list)) throw new ParameterError('the parameters are not a JSON array');
+  if (!isArray(list)) throw new ParameterError('the parameters are not a JSON array');
   return list.map(parseParameter);
 }

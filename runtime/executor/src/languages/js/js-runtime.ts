@@ -1,0 +1,62 @@
+import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ExecutorLimits } from '../../sandbox/protocol.js';
+import type { LanguageRuntime, LaunchPlan } from '../language.js';
+
+/** Our own main thread of an executor holds frames, not function data: it needs little. */
+const mainHeapMiB = 192;
+
+/** The file piscina loads in each thread: CommonJS, because `import()` from text is switched off. */
+const threadEntry = `'use strict';
+module.exports = import('./thread/run-call.js').then((module) => module.createServe());
+`;
+
+/** The compiled files the program consists of, relative to the package's `dist`. */
+const programParts = ['languages/js', 'sandbox/frames.js', 'sandbox/protocol.js'] as const;
+
+async function stage(folder: string): Promise<void> {
+  const dist = fileURLToPath(new URL('../..', import.meta.url));
+  const keep = (path: string) =>
+    !path.endsWith('.test.js') && !path.endsWith('.map') && !path.endsWith('.d.ts');
+  for (const part of programParts) {
+    await cp(join(dist, part), join(folder, part), { recursive: true, filter: keep });
+  }
+  const piscina = dirname(createRequire(import.meta.url).resolve('piscina')); // …/piscina/dist
+  const target = join(folder, 'node_modules', 'piscina');
+  await mkdir(target, { recursive: true });
+  await cp(piscina, join(target, 'dist'), { recursive: true, filter: keep });
+  await cp(join(piscina, '..', 'package.json'), join(target, 'package.json'));
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}\n');
+  await writeFile(join(folder, 'languages', 'js', 'thread-entry.cjs'), threadEntry);
+}
+
+/** The permission model under its name in this version of Node. */
+function permissionFlags(folder: string): string[] {
+  const name = process.allowedNodeEnvironmentFlags.has('--permission')
+    ? '--permission'
+    : '--experimental-permission';
+  return [name, `--allow-fs-read=${folder}${sep}*`, '--allow-worker'];
+}
+
+function launch(folder: string, limits: ExecutorLimits, options: { isRestricted: boolean }): LaunchPlan {
+  const flags = [
+    ...(options.isRestricted ? permissionFlags(folder) : []),
+    '--experimental-vm-modules',
+    '--disallow-code-generation-from-strings',
+    '--disable-proto=delete',
+    '--no-addons',
+    '--no-deprecation',
+    '--no-warnings',
+    `--max-old-space-size=${mainHeapMiB}`,
+  ];
+  return {
+    file: process.execPath,
+    args: [...flags, join(folder, 'languages', 'js', 'child', 'main.js'), JSON.stringify(limits)],
+    readableFolder: folder,
+  };
+}
+
+/** JavaScript: ES modules in piscina threads of a Node process. */
+export const jsRuntime: LanguageRuntime = { language: 'JS', stage, launch };

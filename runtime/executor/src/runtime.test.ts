@@ -1,0 +1,343 @@
+import { type Broker, encodeCancel, encodeDrain, encodeRequest, queues } from '@gantry/broker';
+import { AppError } from '@gantry/kernel';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { errorOf, FakeFrontend, flavour } from './testing/broker-fixture.js';
+import { decodeAnswer, encodeParameters, isRunning, until } from './testing/sandbox-fixture.js';
+
+const add = 'export default (a, b) => a + b;';
+const endless = 'export default () => { for (;;); };';
+/** Says in its log when it ran, so that order can be told. */
+const slow = 'export default (ms) => new Promise((r) => setTimeout(() => r(Date.now()), ms));';
+
+let frontend: FakeFrontend;
+beforeEach(async () => {
+  frontend = new FakeFrontend();
+  await frontend.start();
+});
+afterEach(() => frontend.stop());
+
+const publish = (message: Parameters<typeof frontend.broker.publish>[0]) =>
+  frontend.broker.publish(message, { timeoutMs: 1000 });
+/** Delivers a request to somebody who never acknowledges, so that the runtime gets it redelivered. */
+async function sendRedelivered(
+  executionId: string,
+  mode: 'sync' | 'async',
+  message: ReturnType<typeof encodeRequest>,
+) {
+  const other = frontend.server.connect();
+  await new Promise<void>((resolve) => {
+    void other
+      .consume(queues.execute(flavour, mode), { prefetch: 1 }, () => resolve())
+      .then(() => publish(message));
+  });
+  await other.close();
+  return executionId;
+}
+
+describe('a synchronous call', () => {
+  it('is run and answered under its id, then acknowledged', async () => {
+    const runtime = await frontend.runtime();
+    expect(runtime.notReady()).toBeUndefined();
+    const finished = await frontend.finished(await frontend.send(frontend.request(add), [1, 2]));
+    expect(finished).toMatchObject({ status: 'succeeded', attempt: 1, runtimeId: 'r1' });
+    expect(decodeAnswer(finished.result)).toBe(3);
+    await frontend.finished(await frontend.send(frontend.request(add), [1, 2]));
+    expect(frontend.payloads.fetches).toBe(1);
+    await until(async () => (await frontend.waiting('sync')) === 0 && runtime.running === 0, 'acknowledged');
+    expect(frontend.results.map(({ kind }) => kind)).toEqual(['finished', 'finished']);
+    expect(frontend.records[0]).toMatchObject({ flavour, mode: 'sync', outcome: 'succeeded' });
+  });
+
+  it('that lasts says that it started; its progress and log come along', async () => {
+    await frontend.runtime();
+    const source =
+      'export default async () => { gantry.progress(0.5); console.log("hello"); await new Promise((r) => setTimeout(r, 500)); return 1; };';
+    const finished = await frontend.finished(await frontend.send(frontend.request(source)));
+    expect(finished.log.toString()).toBe('hello\n');
+    const kinds = frontend.results.map(({ kind }) => kind);
+    expect([new Set(kinds), kinds.at(-1)]).toEqual([
+      new Set(['progress', 'started', 'finished']),
+      'finished',
+    ]);
+  });
+
+  it('says again that it started, for frontends that missed it', async () => {
+    await frontend.runtime();
+    await frontend.finished(await frontend.send(frontend.request(slow), [5700]));
+    expect(frontend.results.filter(({ kind }) => kind === 'started').length).toBeGreaterThanOrEqual(2);
+  }, 20_000);
+
+  it('that failed carries its code, and a result its client can decode', async () => {
+    await frontend.runtime();
+    const finished = await frontend.finished(
+      await frontend.send(frontend.request('export default () => { throw new Error("no"); };')),
+    );
+    expect(finished).toMatchObject({ status: 'failed', code: 'function-error' });
+    expect(JSON.parse(finished.result.toString())).toMatchObject({ ret_code: -1, res: 'bnVsbA==' });
+    expect(errorOf(finished)).toMatch(/^function-error: Error: no/);
+  });
+
+  it.each([
+    ['PY', 'gAVOLg=='],
+    ['C', ''],
+  ] as const)('in %s is answered with language-unavailable', async (language, res) => {
+    await frontend.runtime();
+    const finished = await frontend.finished(await frontend.send(frontend.request(add, { language })));
+    expect(JSON.parse(finished.result.toString())).toEqual({
+      ret_code: -1,
+      res,
+      err: `language-unavailable: flavour "Nature" has no runtime for ${language} in this release`,
+    });
+  });
+
+  it('that waited too long is not started', async () => {
+    await frontend.runtime();
+    const request = frontend.request(add, { expiresAtMs: Date.now() - 5000 });
+    // Without the broker's own expiry, which acts at the head of a queue only.
+    const { expirationMs: _housekeeping, ...message } = encodeRequest(request, encodeParameters([1, 2]));
+    await publish(message);
+    const finished = await frontend.finished(request.executionId);
+    expect([finished.status, errorOf(finished)]).toEqual([
+      'expired',
+      'expired: it waited longer than allowed and was not started',
+    ]);
+    expect(frontend.payloads.fetches).toBe(0);
+  });
+
+  it('that was redelivered is never run, and answered worker-lost', async () => {
+    await frontend.runtime().then((runtime) => runtime.stop());
+    const request = frontend.request(add);
+    await sendRedelivered(request.executionId, 'sync', encodeRequest(request, encodeParameters([1, 2])));
+    await frontend.runtime();
+    const finished = await frontend.finished(request.executionId);
+    expect([finished.status, finished.code]).toEqual(['failed', 'worker-lost']);
+    expect(frontend.payloads.fetches).toBe(0);
+  });
+
+  it('with parameters by reference gets them from the payloads', async () => {
+    await frontend.runtime();
+    const parametersSha256 = frontend.payloads.add(encodeParameters([20, 22]));
+    expect(
+      decodeAnswer(
+        (await frontend.finished(await frontend.send(frontend.request(add, { parametersSha256 })))).result,
+      ),
+    ).toBe(42);
+  });
+
+  it('whose code cannot be had says so', async () => {
+    await frontend.runtime();
+    frontend.payloads.failure = new AppError('payload-not-found', 'no such payload anywhere');
+    const finished = await frontend.finished(await frontend.send(frontend.request(add)));
+    expect(errorOf(finished)).toBe('code-unavailable: no such payload anywhere');
+    frontend.payloads.failure = undefined;
+    expect((await frontend.finished(await frontend.send(frontend.request(add), [1, 1]))).status).toBe(
+      'succeeded',
+    );
+  });
+
+  it('that ends in a killed process leaves the runtime able to run the next', async () => {
+    await frontend.runtime();
+    expect(
+      errorOf(await frontend.finished(await frontend.send(frontend.request(endless, { runMs: 200 })))),
+    ).toBe('execution-timeout: stopped after 200 ms');
+    expect((await frontend.finished(await frontend.send(frontend.request(add), [1, 1]))).status).toBe(
+      'succeeded',
+    );
+  });
+});
+
+describe('an asynchronous execution', () => {
+  it('runs with the attempt of its lease', async () => {
+    frontend.lease = { outcome: 'granted', attempt: 2 };
+    await frontend.runtime();
+    const id = await frontend.send(frontend.request(add, { mode: 'async' }), [1, 2]);
+    expect(await frontend.finished(id)).toMatchObject({ status: 'succeeded', attempt: 2 });
+    expect(frontend.leaseRequests).toMatchObject([{ executionId: id, runtimeId: 'r1', redelivered: false }]);
+  });
+
+  it('is dropped when the lease is refused', async () => {
+    frontend.lease = { outcome: 'refused', reason: 'cancelled' };
+    const runtime = await frontend.runtime();
+    const id = await frontend.send(frontend.request(add, { mode: 'async' }));
+    await until(
+      async () =>
+        frontend.leaseRequests.length === 1 &&
+        runtime.running === 0 &&
+        (await frontend.waiting('async')) === 0,
+      'dropped',
+    );
+    expect(frontend.finishedOf(id)).toBeUndefined();
+    frontend.lease = { outcome: 'granted', attempt: 1 };
+    const next = await frontend.send(frontend.request(add, { mode: 'async' }), [1, 2]);
+    expect((await frontend.finished(next)).status).toBe('succeeded');
+  });
+
+  it.each([
+    ['refused', { outcome: 'refused', reason: 'expired' } as const, undefined],
+    ['granted', { outcome: 'granted', attempt: 2 } as const, 'succeeded'],
+  ])('that is late is never reported as expired: its lease decides (%s)', async (_name, lease, status) => {
+    frontend.lease = lease;
+    const runtime = await frontend.runtime();
+    const request = frontend.request(add, { mode: 'async', expiresAtMs: Date.now() - 5000 });
+    const { expirationMs: _housekeeping, ...message } = encodeRequest(request, encodeParameters([1, 2]));
+    await publish(message);
+    await until(
+      async () =>
+        frontend.leaseRequests.length === 1 &&
+        runtime.running === 0 &&
+        (await frontend.waiting('async')) === 0,
+      'decided',
+    );
+    expect(frontend.finishedOf(request.executionId)?.status).toBe(status);
+    expect(frontend.payloads.fetches).toBe(status === undefined ? 0 : 1);
+  });
+
+  it('whose result no queue takes goes back to its queue', async () => {
+    const broker: Broker = frontend.server.connect();
+    let refusals = 0;
+    const publishAnyway = broker.publish.bind(broker);
+    broker.publish = (message, options) => {
+      if (refusals > 0 || message.headers?.['kind'] !== 'finished') return publishAnyway(message, options);
+      refusals += 1;
+      return Promise.resolve('unroutable');
+    };
+    await frontend.runtime({}, broker);
+    const id = await frontend.send(frontend.request(add, { mode: 'async' }), [1, 2]);
+    expect((await frontend.finished(id)).status).toBe('succeeded');
+    expect([refusals, frontend.leaseRequests.map(({ redelivered }) => redelivered)]).toEqual([
+      1,
+      [false, true],
+    ]);
+  }, 20_000);
+
+  it('goes back to its queue when no lease can be had, and runs later', async () => {
+    frontend.lease = { outcome: 'unavailable' };
+    await frontend.runtime();
+    const id = await frontend.send(frontend.request(add, { mode: 'async' }), [1, 2]);
+    await until(() => frontend.records.some(({ outcome }) => outcome === 'requeued'), 'given back');
+    frontend.lease = { outcome: 'granted', attempt: 1 };
+    expect((await frontend.finished(id)).status).toBe('succeeded');
+    expect(frontend.leaseRequests.at(-1)?.redelivered).toBe(true);
+  }, 20_000);
+
+  it('whose code is out of reach for now is tried again, not failed', async () => {
+    await frontend.runtime();
+    frontend.payloads.failure = new AppError('edge-overloaded', 'not now');
+    const id = await frontend.send(frontend.request(add, { mode: 'async' }), [1, 2]);
+    await until(() => frontend.records.some(({ outcome }) => outcome === 'requeued'), 'given back');
+    expect(frontend.leaseRequests).toEqual([]);
+    frontend.payloads.failure = undefined;
+    expect((await frontend.finished(id)).status).toBe('succeeded');
+  }, 20_000);
+
+  it('waits for synchronous calls, but at most for eight of them', async () => {
+    const runtime = await frontend.runtime();
+    await frontend.send(frontend.request(slow), [100]);
+    await until(() => runtime.running === 1, 'the lane is taken');
+    const asyncId = await frontend.send(frontend.request(add, { mode: 'async' }), [1, 1]);
+    const calls: string[] = [];
+    for (let i = 0; i < 20; i += 1) calls.push(await frontend.send(frontend.request(add), [i, i]));
+    for (const id of calls) await frontend.finished(id);
+    const order = frontend.results
+      .filter(({ kind }) => kind === 'finished')
+      .map(({ executionId }) => executionId);
+    const place = order.indexOf(asyncId);
+    expect(place).toBeGreaterThan(0);
+    expect(place).toBeLessThanOrEqual(9);
+  });
+});
+
+describe('cancelling', () => {
+  it('ends a running execution within two seconds, an endless loop included', async () => {
+    const runtime = await frontend.runtime();
+    const id = await frontend.send(frontend.request(endless, { mode: 'async', runMs: 60_000 }));
+    await until(() => runtime.running === 1 && frontend.leaseRequests.length === 1, 'running');
+    await publish(encodeCancel(id, flavour));
+    expect(await frontend.finished(id)).toMatchObject({ status: 'cancelled', code: 'cancelled' });
+  });
+
+  it('is remembered for what has not come yet', async () => {
+    const runtime = await frontend.runtime();
+    const sync = frontend.request(add);
+    const async = frontend.request(add, { mode: 'async' });
+    for (const { executionId } of [sync, async]) await publish(encodeCancel(executionId, flavour));
+    await frontend.send(sync);
+    expect(await frontend.finished(sync.executionId)).toMatchObject({ status: 'cancelled' });
+    await frontend.send(async);
+    await until(async () => (await frontend.waiting('async')) === 0 && runtime.running === 0, 'dropped');
+    expect(frontend.leaseRequests).toEqual([]);
+    expect(frontend.payloads.fetches).toBe(0);
+  });
+});
+
+describe('messages that cannot be read', () => {
+  it.each([
+    ['of a version that is not known', { v: 99 }],
+    ['without a function', { functionSha256: 'x' }],
+  ])('%s become dead letters, and the next is run', async (_name, headers) => {
+    await frontend.runtime();
+    const message = encodeRequest(frontend.request(add), Buffer.alloc(0));
+    await publish({ ...message, headers: { ...message.headers, ...headers } });
+    expect((await frontend.finished(await frontend.send(frontend.request(add), [1, 1]))).status).toBe(
+      'succeeded',
+    );
+    await until(async () => (await frontend.broker.inspect(queues.dead))?.messages === 1, 'a dead letter');
+  });
+
+  it('does not fall over nonsense on the control queue', async () => {
+    await frontend.runtime();
+    await publish({ ...encodeDrain('r1'), content: Buffer.from('{') });
+    expect((await frontend.finished(await frontend.send(frontend.request(add), [1, 1]))).status).toBe(
+      'succeeded',
+    );
+  });
+});
+
+describe('stopping', () => {
+  it('lets what runs finish, and gives the rest back', async () => {
+    const runtime = await frontend.runtime();
+    const running = await frontend.send(frontend.request(slow), [400]);
+    await until(() => runtime.running === 1, 'running');
+    const held = await frontend.send(frontend.request(add));
+    await frontend.send(frontend.request(add, { mode: 'async' }));
+    await runtime.stop();
+    expect(frontend.finishedOf(running)?.status).toBe('succeeded');
+    expect(frontend.finishedOf(held)).toBeUndefined();
+    expect([await frontend.waiting('sync'), await frontend.waiting('async')]).toEqual([1, 1]);
+    expect(runtime.notReady()).toBe('the runtime is stopped');
+  });
+
+  it('gives back what does not finish in time, and leaves no process', async () => {
+    const runtime = await frontend.runtime({ drainMs: 300 });
+    const source = 'export default () => { gantry.progress(1); for (;;); };';
+    const id = await frontend.send(frontend.request(source, { mode: 'async', runMs: 60_000 }));
+    await until(() => frontend.results.some(({ kind }) => kind === 'progress'), 'running');
+    await runtime.stop();
+    expect(frontend.finishedOf(id)).toBeUndefined();
+    expect(await frontend.waiting('async')).toBe(1);
+  });
+
+  it('by a control message: a drained runtime takes nothing more', async () => {
+    const runtime = await frontend.runtime();
+    const source = 'export default () => process.pid;';
+    const pid = Number(
+      decodeAnswer((await frontend.finished(await frontend.send(frontend.request(source)))).result),
+    );
+    await publish(encodeDrain('r1'));
+    await until(() => runtime.notReady() === 'the runtime is draining', 'draining');
+    await until(
+      async () => (await frontend.broker.inspect(queues.execute(flavour, 'sync')))?.consumers === 0,
+      'no consumer',
+    );
+    await frontend.send(frontend.request(add));
+    expect(await frontend.waiting('sync')).toBe(1);
+    await runtime.stop();
+    expect(isRunning(pid)).toBe(false);
+  });
+
+  it('refuses to start at a level that it does not have', async () => {
+    await expect(frontend.runtime({ isolation: 'container' })).rejects.toThrow(
+      'isolation level "container" cannot be had',
+    );
+  });
+});
