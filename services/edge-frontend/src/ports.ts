@@ -29,3 +29,17 @@ export interface CloudLink {
   /** Registration and heartbeat. @throws {AppError} invalid-service-credential */
   reportCluster(report: ClusterReport): Promise<void>;
 }
+
+/** What has to be known of tokens to verify them without the cloud. */
+export interface TrustedKeys {
+  readonly keys: readonly VerifyingKey[];
+  readonly revoked: readonly string[];
+}
+
+/** Where {@link TrustedKeys} survive a restart. */
+export interface TrustedKeysFile {
+  /** Undefined when there is none, or when it cannot be read. */
+  read(): Promise<TrustedKeys | undefined>;
+  /** Replaces it whole; only its owner can read it. */
+  write(trusted: TrustedKeys): Promise<void>;
+}

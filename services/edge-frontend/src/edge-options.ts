@@ -1,0 +1,23 @@
+import type { Broker } from '@gantry/broker';
+import type { VersionInfo } from '@gantry/http';
+import type { Clock, Logger } from '@gantry/kernel';
+import type { EdgeStore, Store } from '@gantry/store';
+import type { Metrics } from '@gantry/telemetry';
+import type { EdgeFrontendConfig } from './config.js';
+import type { CloudLink } from './ports.js';
+
+/** What an edge frontend is composed of. */
+export interface EdgeFrontendOptions {
+  readonly config: EdgeFrontendConfig;
+  /** Opened, and closed, by the caller. */
+  readonly broker: Broker;
+  /** Opened, and closed, by the caller. */
+  readonly store: EdgeStore & Pick<Store, 'check'>;
+  readonly cloud: CloudLink;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly version: VersionInfo;
+  readonly clock?: Clock;
+  /** What runtimes prove themselves with; undefined: no runtime may fetch payloads over HTTP. */
+  readonly runtimeCredential?: string | undefined;
+}

@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { openBroker } from '@gantry/broker';
+import { ConfigError, loadServiceConfig, runService, storeUrlOf } from '@gantry/config';
+import { createMetricsServer, readVersion } from '@gantry/http';
+import { openStore } from '@gantry/store';
+import { createLogger, createMetrics } from '@gantry/telemetry';
+import { linkOverHttp } from './adapters/cloud-http/cloud-http.js';
+import { createEdgeFrontend } from './app.js';
+import { edgeFrontendSchema } from './config.js';
+
+await runService(async () => {
+  const { values: config } = loadServiceConfig(edgeFrontendSchema);
+  const { edge } = config;
+  if (config.broker.url === 'in-process:')
+    throw new ConfigError([
+      'GANTRY_BROKER_URL: an edge frontend of its own process needs amqp:// or amqps://',
+    ]);
+  const logger = createLogger({ service: 'edge-frontend', ...config.log });
+  const metrics = createMetrics();
+  const version = readVersion('edge-frontend', new URL('../package.json', import.meta.url));
+  const enrolmentToken = readSecret('GANTRY_ENROLMENT_TOKEN_FILE', edge.enrolmentTokenFile);
+  const runtimeCredential =
+    edge.runtimeCredentialFile === ''
+      ? undefined
+      : readSecret('GANTRY_RUNTIME_CREDENTIAL_FILE', edge.runtimeCredentialFile);
+  const store = await openStore({ url: storeUrlOf(config), logger });
+  const broker = await openBroker({
+    url: config.broker.url,
+    caFile: config.broker.caFile === '' ? undefined : config.broker.caFile,
+    connectionName: `edge-frontend ${edge.name}`,
+    logger,
+  });
+  const cloud = linkOverHttp({ cloudUrl: edge.cloudUrl, name: edge.name, enrolmentToken });
+  const frontend = createEdgeFrontend({
+    config,
+    broker,
+    store,
+    cloud,
+    logger,
+    metrics,
+    version,
+    runtimeCredential,
+  });
+  const metricsServer = createMetricsServer(config.metrics, [metrics]);
+  return {
+    parts: [
+      { name: 'store', stop: () => store.close() },
+      { name: 'broker', stop: () => broker.close() },
+      metricsServer,
+      ...frontend.parts,
+    ],
+    onStarted: () =>
+      logger.info('started', { op: 'service.start', url: frontend.url, metricsUrl: metricsServer.url }),
+    onStopError: (part, error) => logger.error('a part did not stop', { part, error }),
+  };
+});
+
+function readSecret(setting: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    throw new ConfigError([`${setting}: cannot read the file "${path}"`]);
+  }
+}
