@@ -1,1 +1,10 @@
-export {};
+export type { CallErrorCode, CallResult } from './call-result.js';
+export * from './device-runtime.js';
+export type { EdgeClient, ExecuteInput, ExecutionFilter, SyncResult } from './edge-client.js';
+export type { ExecutionHandle } from './execution-handle.js';
+export { type FunctionLike, type OffloadedFunction, toModuleSource } from './function-source.js';
+export * from './gantry-client.js';
+export * from './gantry-error.js';
+export { type Page, Paged } from './paged.js';
+export type { Credentials, PasswordCredentials, SessionOptions, TokenCredentials } from './session.js';
+export type { RequestOptions } from './transport.js';
