@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 const stamp = join(root, 'node_modules', '.gantry-lock-sha256');
+const lockPath = join(root, 'package-lock.json');
 const compiler = join(root, 'node_modules', 'typescript-native', 'bin', 'tsc');
 
 /** Runs a command in the checkout with its output on ours; ends this process with its code when it fails. */
@@ -19,13 +20,15 @@ export function run(command, args, options = {}) {
 /** Installs what package-lock.json says unless that very lock is installed. */
 export function ensureInstalled() {
   checkNodeVersion();
-  const wanted = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const lock = readFileSync(lockPath);
+  const wanted = createHash('sha256').update(lock).digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   console.error('Installing the locked dependencies (once, about a minute) …');
-  // Not `npm ci`: npm 11 refuses its own lock once jest 30 is in it.
+  // Not `npm ci`: npm 11 refuses its own lock once jest 30 is in it. `npm install` keeps to the lock as well; only
+  // its notes in the file differ between versions of npm, so the file is put back.
   run('npm', ['install', '--loglevel=error'], { stdio: ['ignore', process.stderr, 'inherit'] });
-  const installed = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
-  writeFileSync(stamp, installed);
+  if (!readFileSync(lockPath).equals(lock)) writeFileSync(lockPath, lock);
+  writeFileSync(stamp, wanted);
 }
 
 /** Builds what is stale; the compiler itself knows. An installation without it keeps the build it came with. */

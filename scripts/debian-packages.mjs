@@ -9,7 +9,9 @@ const needed = [
     name: 'postgresql',
     isThere: () =>
       existsSync('/usr/lib/postgresql') &&
-      readdirSync('/usr/lib/postgresql').some((version) => existsSync(`/usr/lib/postgresql/${version}/bin/postgres`)),
+      readdirSync('/usr/lib/postgresql').some((version) =>
+        existsSync(`/usr/lib/postgresql/${version}/bin/postgres`),
+      ),
   },
 ];
 

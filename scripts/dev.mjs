@@ -7,8 +7,16 @@ ensureInstalled();
 ensureBuilt();
 const options = { cwd: root, stdio: 'inherit' };
 const children = [
-  spawn(process.execPath, [join('node_modules', 'typescript-native', 'bin', 'tsc'), '-b', '-w', '--preserveWatchOutput'], options),
-  spawn(process.execPath, ['--watch', '--watch-preserve-output', 'services/cli/bin/gantry.mjs', 'up', ...process.argv.slice(2)], options),
+  spawn(
+    process.execPath,
+    [join('node_modules', 'typescript-native', 'bin', 'tsc'), '-b', '-w', '--preserveWatchOutput'],
+    options,
+  ),
+  spawn(
+    process.execPath,
+    ['--watch', '--watch-preserve-output', 'services/cli/bin/gantry.mjs', 'up', ...process.argv.slice(2)],
+    options,
+  ),
 ];
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.on(signal, () => {

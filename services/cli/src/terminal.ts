@@ -14,14 +14,35 @@ export function printResult(output: Output, value: unknown, text: string): void 
 }
 
 /** Rows under headings; says so when there are none. */
-export function toTable(headings: readonly string[], rows: readonly (readonly unknown[])[], nothing: string): string {
+export function toTable(
+  headings: readonly string[],
+  rows: readonly (readonly unknown[])[],
+  nothing: string,
+): string {
   if (rows.length === 0) return nothing;
   const table = new Table({
     head: headings.map((heading) => colors.bold(heading)),
     style: { head: [], border: [], compact: true },
-    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '', top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '', left: '', right: '', middle: ' ' },
+    chars: {
+      mid: '',
+      'left-mid': '',
+      'mid-mid': '',
+      'right-mid': '',
+      top: '',
+      'top-mid': '',
+      'top-left': '',
+      'top-right': '',
+      bottom: '',
+      'bottom-mid': '',
+      'bottom-left': '',
+      'bottom-right': '',
+      left: '',
+      right: '',
+      middle: ' ',
+    },
   });
-  for (const row of rows) table.push(row.map((cell) => (cell === null || cell === undefined ? '-' : String(cell))));
+  for (const row of rows)
+    table.push(row.map((cell) => (cell === null || cell === undefined ? '-' : String(cell))));
   return table.toString();
 }
 
@@ -59,11 +80,24 @@ function exitCodeOf(error: unknown): number {
 
 /** Prints an error with its code and what to do next, and ends the process. */
 export function fail(error: unknown, output: Output): never {
-  const { code, errors } = (error ?? {}) as { code?: string; errors?: readonly { pointer: string; detail: string }[] };
-  if (output.isJson) console.log(JSON.stringify({ error: { code: code ?? 'error', detail: messageOf(error), errors } }, null, 2));
+  const { code, detail, errors } = (error ?? {}) as {
+    code?: string;
+    detail?: string;
+    errors?: readonly { pointer: string; detail: string }[];
+  };
+  // The message of a refusal begins with its code, which is shown anyway.
+  const text = detail ?? messageOf(error);
+  if (output.isJson)
+    console.log(JSON.stringify({ error: { code: code ?? 'error', detail: text, errors } }, null, 2));
   else {
-    console.error(`${colors.red('error')}${code === undefined ? '' : ` ${colors.bold(code)}`}: ${messageOf(error)}`);
-    for (const one of errors ?? []) console.error(`  ${one.pointer}: ${one.detail}`);
+    console.error(`${colors.red('error')}${code === undefined ? '' : ` ${colors.bold(code)}`}: ${text}`);
+    // A single field stands in the text already.
+    if (errors !== undefined && errors.length > 1)
+      for (const one of errors) console.error(`  ${one.pointer}: ${one.detail}`);
+    if (code === 'unreachable')
+      console.error(
+        'Is the platform running? "npm start" starts one; --cloud-url and --edge-url name another.',
+      );
   }
   process.exit(exitCodeOf(error));
 }

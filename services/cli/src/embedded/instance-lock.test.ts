@@ -30,7 +30,9 @@ describe('lockDataDir', () => {
     const dataDir = folder();
     lockDataDir(dataDir)();
     lock(dataDir);
-    expect(JSON.parse(readFileSync(join(dataDir, 'gantry.lock'), 'utf8'))).toMatchObject({ pid: process.pid });
+    expect(JSON.parse(readFileSync(join(dataDir, 'gantry.lock'), 'utf8'))).toMatchObject({
+      pid: process.pid,
+    });
   });
 
   it('replaces the lock of a process that is gone', async () => {
@@ -40,7 +42,9 @@ describe('lockDataDir', () => {
     lockDataDir(dataDir)();
     writeFileSync(join(dataDir, 'gantry.lock'), JSON.stringify({ pid: child.pid, startTicks: '1' }));
     lock(dataDir);
-    expect(JSON.parse(readFileSync(join(dataDir, 'gantry.lock'), 'utf8'))).toMatchObject({ pid: process.pid });
+    expect(JSON.parse(readFileSync(join(dataDir, 'gantry.lock'), 'utf8'))).toMatchObject({
+      pid: process.pid,
+    });
   });
 
   it('replaces a lock whose process id was given to another process since', () => {
