@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Broker } from '@gantry/broker';
 import type { ExecutionRequest } from '@gantry/contracts';
-import { type Clock, delay, type Logger, messageOf } from '@gantry/kernel';
+import { type Clock, type Logger, messageOf } from '@gantry/kernel';
 import type { ExecutionStore } from '@gantry/store';
 import { toPublishProblem } from './call-function.js';
 import { toQueuedExecution } from './plan-execution.js';
@@ -76,7 +77,8 @@ const withdrawPausesMs = [0, 500, 1000, 2000, 4000, 8000];
 async function withdrawUntilGone(executions: ExecutionStore, executionId: string): Promise<void> {
   let lastError: unknown;
   for (const pauseMs of withdrawPausesMs) {
-    await delay(pauseMs);
+    // Nobody waits for it, so it does not keep the process.
+    await sleep(pauseMs, undefined, { ref: false });
     try {
       await executions.withdraw(executionId);
       lastError = undefined;
