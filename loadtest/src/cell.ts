@@ -2,7 +2,8 @@ import { readCpu } from './measure/cpu.js';
 import type { Generator } from './measure/forked.js';
 import type { LoadFigures, LoadOrder } from './measure/load.js';
 
-export type Subject = 'bare' | 'pipeline';
+export const subjects = ['bare', 'confirmed', 'floor', 'pipeline'] as const;
+export type Subject = (typeof subjects)[number];
 
 /** One measurement. */
 export interface Cell extends LoadFigures {

@@ -1,15 +1,16 @@
-import type { Cell } from './cell.js';
+import type { Cell, Subject } from './cell.js';
 import { median } from './measure/statistics.js';
 
-/** Both subjects at one number of workers and callers; each figure the median of its repeats. */
+/** All subjects at one number of workers and callers; each figure the median of its repeats. */
 export interface Comparison {
   readonly workers: number;
   readonly concurrency: number;
-  readonly bare: Medians;
-  readonly pipeline: Medians;
-  /** Medians of the ratios of neighbours in time, which share the weather of the machine. */
-  readonly throughputRatio: number;
-  readonly p50Ratio: number;
+  readonly medians: Readonly<Record<Subject, Medians>>;
+  /** Against `bare`, but for the last. */
+  readonly confirmedRatios: Ratios;
+  readonly floorRatios: Ratios;
+  readonly pipelineRatios: Ratios;
+  readonly pipelineToFloor: Ratios;
 }
 
 export interface Medians {
@@ -23,6 +24,12 @@ export interface Medians {
   readonly errors: number;
 }
 
+/** Medians of the ratios of neighbours in time, which share the weather of the machine. */
+export interface Ratios {
+  readonly throughput: number;
+  readonly p50: number;
+}
+
 export interface Verdict {
   readonly name: string;
   readonly value: number;
@@ -30,62 +37,58 @@ export interface Verdict {
   readonly isMet: boolean;
 }
 
-/** Pairs of what was measured next to each other, by workers and concurrency. */
+/** What was measured next to each other, by workers and concurrency. */
 export function compare(cells: readonly Cell[]): Comparison[] {
   const keys = [...new Set(cells.map(({ workers, concurrency }) => `${workers} ${concurrency}`))];
   return keys.map((key) => {
     const [workers = 0, concurrency = 0] = key.split(' ').map(Number);
-    const of = (subject: Cell['subject']) =>
+    const of = (subject: Subject) =>
       cells
         .filter(
           (cell) => cell.subject === subject && cell.workers === workers && cell.concurrency === concurrency,
         )
         .toSorted((a, b) => a.repeat - b.repeat);
-    const [bare, pipeline] = [of('bare'), of('pipeline')];
-    const ratios = (figure: (cell: Cell) => number) =>
-      pipeline.flatMap((cell, index) => {
-        const neighbour = bare[index];
-        return neighbour === undefined ? [] : [figure(cell) / figure(neighbour)];
-      });
+    const [bare, confirmed, floor, pipeline] = [of('bare'), of('confirmed'), of('floor'), of('pipeline')];
     return {
       workers,
       concurrency,
-      bare: toMedians(bare),
-      pipeline: toMedians(pipeline),
-      throughputRatio: median(ratios((cell) => cell.requestsPerSecond)),
-      p50Ratio: median(ratios((cell) => cell.p50Us)),
+      medians: {
+        bare: toMedians(bare),
+        confirmed: toMedians(confirmed),
+        floor: toMedians(floor),
+        pipeline: toMedians(pipeline),
+      },
+      confirmedRatios: toRatios(confirmed, bare),
+      floorRatios: toRatios(floor, bare),
+      pipelineRatios: toRatios(pipeline, bare),
+      pipelineToFloor: toRatios(pipeline, floor),
     };
   });
 }
 
-/** What the first release promises. */
+/** What the first release aims at. */
 export function judge(comparisons: readonly Comparison[]): Verdict[] {
   const at = (workers: number, concurrency: number) =>
-    comparisons.find((one) => one.workers === workers && one.concurrency === concurrency);
-  const throughput = at(2, 32)?.throughputRatio;
-  const latency = at(1, 1)?.p50Ratio;
+    comparisons.find((one) => one.workers === workers && one.concurrency === concurrency)?.pipelineRatios;
+  const share = at(2, 32)?.throughput;
+  const times = at(1, 1)?.p50;
+  const shareName = 'share of bare throughput at 32 callers, 2 runtimes';
+  const timesName = 'p50 as a multiple of bare at 1 caller';
   return [
-    ...(throughput === undefined
-      ? []
-      : [
-          {
-            name: 'share of bare throughput at 32 callers, 2 runtimes',
-            value: throughput,
-            limit: 0.5,
-            isMet: throughput >= 0.5,
-          },
-        ]),
-    ...(latency === undefined
-      ? []
-      : [
-          {
-            name: 'p50 as a multiple of bare at 1 caller',
-            value: latency,
-            limit: 2.2,
-            isMet: latency <= 2.2,
-          },
-        ]),
+    ...(share === undefined ? [] : [{ name: shareName, value: share, limit: 0.5, isMet: share >= 0.5 }]),
+    ...(times === undefined ? [] : [{ name: timesName, value: times, limit: 2.2, isMet: times <= 2.2 }]),
   ];
+}
+
+function toRatios(cells: readonly Cell[], neighbours: readonly Cell[]): Ratios {
+  const ratioOf = (figure: (cell: Cell) => number) =>
+    median(
+      cells.flatMap((cell, index) => {
+        const neighbour = neighbours[index];
+        return neighbour === undefined ? [] : [figure(cell) / figure(neighbour)];
+      }),
+    );
+  return { throughput: ratioOf((cell) => cell.requestsPerSecond), p50: ratioOf((cell) => cell.p50Us) };
 }
 
 function toMedians(cells: readonly Cell[]): Medians {

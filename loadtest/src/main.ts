@@ -7,8 +7,9 @@ import { cpus, release } from 'node:os';
 import { startPostgres } from '@gantry/test/support/postgres.js';
 import { startRabbitMq } from '@gantry/test/support/rabbitmq.js';
 import { type BenchSubject, startBareSubject } from './bare/bare-subject.js';
-import { type Cell, measureCell, type Subject } from './cell.js';
+import { type Cell, measureCell, type Subject, subjects } from './cell.js';
 import { compare, judge } from './compare.js';
+import { startFloorSubject } from './floor/floor-subject.js';
 import { pidListeningOn } from './measure/cpu.js';
 import { type BenchOptions, parseOptions } from './options.js';
 import { startPipelineSubject } from './pipeline/pipeline-subject.js';
@@ -47,7 +48,9 @@ async function startSubjects(options: BenchOptions): Promise<Record<Subject, Ben
   const storeUrl = await postgres.createDatabase();
   const storePid = pidListeningOn(portOf(storeUrl));
   return {
-    bare: await start(startBareSubject(shared)),
+    bare: await start(startBareSubject({ ...shared, delivery: 'plain' })),
+    confirmed: await start(startBareSubject({ ...shared, delivery: 'confirmed' })),
+    floor: await start(startFloorSubject(shared)),
     pipeline: await start(startPipelineSubject({ ...shared, storeUrl, storePid })),
   };
 }
@@ -59,15 +62,15 @@ async function settle(subject: BenchSubject, workers: number, { settleMs }: Benc
   await subject.generator.run({ concurrency: 16, warmMs: settleMs, measureMs: 500 }, () => undefined);
 }
 
-async function measure(subjects: Record<Subject, BenchSubject>, options: BenchOptions): Promise<Cell[]> {
+async function measure(bySubject: Record<Subject, BenchSubject>, options: BenchOptions): Promise<Cell[]> {
   const cells: Cell[] = [];
   for (let repeat = 1; repeat <= options.repeats; repeat += 1)
     // There and back again: one change of workers a repeat.
     for (const workers of repeat % 2 === 1 ? [1, 2] : [2, 1]) {
-      for (const subject of Object.values(subjects)) await settle(subject, workers, options);
+      for (const subject of Object.values(bySubject)) await settle(subject, workers, options);
       for (const concurrency of options.concurrencies)
-        for (const subject of ['bare', 'pipeline'] as const) {
-          const { generator, accounts } = subjects[subject];
+        for (const subject of subjects) {
+          const { generator, accounts } = bySubject[subject];
           const order = { concurrency, warmMs: options.warmMs, measureMs: options.measureMs };
           const cell = await measureCell(generator, order, accounts(), { subject, repeat, workers });
           cells.push(cell);

@@ -1,41 +1,17 @@
-import type { Comparison, Medians, Verdict } from './compare.js';
+import { subjects } from './cell.js';
+import type { Comparison, Verdict } from './compare.js';
 
 /** Beyond it the machine was too busy with others for the figures to mean much. */
 const foreignLimit = 0.25;
 
 /** The figures as text for people. */
 export function toText(comparisons: readonly Comparison[], verdicts: readonly Verdict[]): string {
-  const rows = comparisons.map(({ workers, concurrency, bare, pipeline, throughputRatio, p50Ratio }) => [
-    String(workers),
-    String(concurrency),
-    bare.requestsPerSecond.toFixed(0),
-    pipeline.requestsPerSecond.toFixed(0),
-    throughputRatio.toFixed(2),
-    bare.p50Us.toFixed(0),
-    pipeline.p50Us.toFixed(0),
-    p50Ratio.toFixed(2),
-    bare.p99Us.toFixed(0),
-    pipeline.p99Us.toFixed(0),
-    `${(100 * Math.max(bare.foreignShare, pipeline.foreignShare)).toFixed(0)} %`,
-    String(bare.errors + pipeline.errors),
-  ]);
-  const head = [
-    'workers',
-    'callers',
-    'bare/s',
-    'pipe/s',
-    'share',
-    'bare p50',
-    'pipe p50',
-    'times',
-    'bare p99',
-    'pipe p99',
-    'foreign',
-    'errors',
-  ];
   return [
     'Throughput in requests a second, latency in microseconds; medians of the repeats.',
-    toTable([head, ...rows]),
+    toTable([throughputHead, ...comparisons.map(toThroughputRow)]),
+    '',
+    'Share of throughput, and p50 as a multiple: medians of the ratios of neighbours in time.',
+    toTable([ratioHead, ...comparisons.map(toRatioRow)]),
     '',
     'CPU microseconds per request, all processes.',
     toTable([['workers', 'callers', 'subject', 'sum', 'of which'], ...comparisons.flatMap(toCpuRows)]),
@@ -45,18 +21,57 @@ export function toText(comparisons: readonly Comparison[], verdicts: readonly Ve
   ].join('\n');
 }
 
-const toCpuRows = ({ workers, concurrency, bare, pipeline }: Comparison): string[][] =>
-  (
-    [
-      ['bare', bare],
-      ['pipeline', pipeline],
-    ] as [string, Medians][]
-  ).map(([subject, medians]) => [
+const throughputHead = [
+  'workers',
+  'callers',
+  ...subjects.map((subject) => `${subject}/s`),
+  ...subjects.map((subject) => `${subject} p50`),
+  ...subjects.map((subject) => `${subject} p99`),
+  'foreign',
+  'errors',
+];
+
+function toThroughputRow({ workers, concurrency, medians }: Comparison): string[] {
+  const all = subjects.map((subject) => medians[subject]);
+  return [
+    String(workers),
+    String(concurrency),
+    ...all.map((one) => one.requestsPerSecond.toFixed(0)),
+    ...all.map((one) => one.p50Us.toFixed(0)),
+    ...all.map((one) => one.p99Us.toFixed(0)),
+    `${(100 * Math.max(...all.map((one) => one.foreignShare))).toFixed(0)} %`,
+    String(all.reduce((sum, one) => sum + one.errors, 0)),
+  ];
+}
+
+const ratioHead = [
+  'workers',
+  'callers',
+  'confirmed:bare',
+  'p50',
+  'floor:bare',
+  'p50',
+  'pipeline:bare',
+  'p50',
+  'pipeline:floor',
+  'p50',
+];
+
+const toRatioRow = ({ workers, concurrency, ...ratios }: Comparison): string[] => [
+  String(workers),
+  String(concurrency),
+  ...[ratios.confirmedRatios, ratios.floorRatios, ratios.pipelineRatios, ratios.pipelineToFloor].flatMap(
+    ({ throughput, p50 }) => [throughput.toFixed(2), p50.toFixed(2)],
+  ),
+];
+
+const toCpuRows = ({ workers, concurrency, medians }: Comparison): string[][] =>
+  subjects.map((subject) => [
     String(workers),
     String(concurrency),
     subject,
-    medians.cpuUs.toFixed(0),
-    Object.entries(medians.cpuUsByGroup)
+    medians[subject].cpuUs.toFixed(0),
+    Object.entries(medians[subject].cpuUsByGroup)
       .map(([group, us]) => `${group} ${us.toFixed(0)}`)
       .join(', '),
   ]);
@@ -65,7 +80,7 @@ const toVerdictLine = ({ name, value, limit, isMet }: Verdict): string =>
   `${isMet ? 'met    ' : 'MISSED '} ${name}: ${value.toFixed(2)} (target ${limit})`;
 
 function warningsOf(comparisons: readonly Comparison[]): string[] {
-  const figures = comparisons.flatMap(({ bare, pipeline }) => [bare, pipeline]);
+  const figures = comparisons.flatMap(({ medians }) => Object.values(medians));
   return [
     ...(figures.some(({ errors }) => errors > 0) ? ['Some calls were not answered as they should be.'] : []),
     ...(figures.some(({ foreignShare }) => foreignShare > foreignLimit)

@@ -1,5 +1,6 @@
 import type { Accounts } from '../cell.js';
 import { type Forked, type Generator, startForked, startGenerator } from '../measure/forked.js';
+import type { Delivery } from './wire.js';
 
 /** Bare request and reply over RabbitMQ, with a number of workers that can be changed. */
 export interface BenchSubject {
@@ -14,9 +15,15 @@ export async function startBareSubject(options: {
   brokerUrl: string;
   brokerPid: number;
   sizeBytes: number;
+  delivery: Delivery;
 }): Promise<BenchSubject> {
   const workers: Forked[] = [];
-  const generator = await startGenerator('bare/generator.js', [options.brokerUrl, String(options.sizeBytes)]);
+  const { brokerUrl, delivery } = options;
+  const generator = await startGenerator('bare/generator.js', [
+    brokerUrl,
+    String(options.sizeBytes),
+    delivery,
+  ]);
   return {
     generator,
     accounts: () => ({
@@ -26,7 +33,7 @@ export async function startBareSubject(options: {
     }),
     setWorkers: async (count) => {
       if (workers.length === count) return false;
-      while (workers.length < count) workers.push(await startForked('bare/worker.js', [options.brokerUrl]));
+      while (workers.length < count) workers.push(await startForked('bare/worker.js', [brokerUrl, delivery]));
       while (workers.length > count) await workers.pop()?.stop();
       return true;
     },

@@ -1,11 +1,12 @@
-/** `node generator.js BROKER_URL BYTES`: calls the bare workers; one reply queue for the life of the process. */
+/** `node generator.js BROKER_URL BYTES DELIVERY`: calls the bare workers; one reply queue for the life of the process. */
 import { randomUUID } from 'node:crypto';
 import { type Caller, serveOrders } from '../measure/load.js';
-import { bareQueue, bareRequests, bareResults, openBare } from './wire.js';
+import { bareQueueOf, bareRequests, bareResults, type Delivery, openBare, publish } from './wire.js';
 
 const maxConcurrency = 128;
-const [brokerUrl = '', sizeBytes = '200'] = process.argv.slice(2);
-const channel = await openBare(brokerUrl);
+const [brokerUrl = '', sizeBytes = '200', delivery] = process.argv.slice(2) as [string, string, Delivery];
+const channel = await openBare(brokerUrl, delivery);
+const requestQueue = bareQueueOf(delivery);
 const replyTo = randomUUID();
 const { queue } = await channel.assertQueue('', { exclusive: true });
 await channel.bindQueue(queue, bareResults, replyTo);
@@ -31,7 +32,7 @@ const caller: Caller = {
       lastId += 1;
       const correlationId = String(lastId);
       waiting.set(correlationId, (size) => resolve(size === body.length));
-      channel.publish(bareRequests, bareQueue, body, { replyTo, correlationId });
+      publish(channel, [bareRequests, requestQueue], body, { replyTo, correlationId });
     }),
 };
 serveOrders(Array.from({ length: maxConcurrency }, () => caller));

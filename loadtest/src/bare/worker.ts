@@ -1,13 +1,13 @@
-/** `node worker.js BROKER_URL`: answers each request with its own bytes. Prefetch 1, acknowledged after the answer. */
-import { bareQueue, bareResults, openBare } from './wire.js';
+/** `node worker.js BROKER_URL DELIVERY`: answers each request with its own bytes. Prefetch 1, acknowledged after the answer. */
+import { bareQueueOf, bareResults, type Delivery, openBare, publish } from './wire.js';
 
-const channel = await openBare(process.argv[2] ?? '');
+const [brokerUrl = '', delivery] = process.argv.slice(2) as [string, Delivery];
+const channel = await openBare(brokerUrl, delivery);
 await channel.prefetch(1);
-await channel.consume(bareQueue, (message) => {
+await channel.consume(bareQueueOf(delivery), (message) => {
   if (message === null) return;
   const { replyTo, correlationId } = message.properties as { replyTo: string; correlationId: string };
-  channel.publish(bareResults, replyTo, message.content, { correlationId });
-  channel.ack(message);
+  publish(channel, [bareResults, replyTo], message.content, { correlationId }, () => channel.ack(message));
 });
 process.on('disconnect', () => process.exit(0));
 process.send?.({ kind: 'ready' });

@@ -8,6 +8,8 @@ const readyTimeoutMs = 20_000;
 
 export interface Forked {
   readonly pid: number;
+  /** Where it listens, when it said so. */
+  readonly port: number | undefined;
   stop(): Promise<void>;
 }
 
@@ -53,12 +55,14 @@ export async function startGenerator(modulePath: string, args: readonly string[]
 async function spawnReady(modulePath: string, args: readonly string[]) {
   const path = fileURLToPath(new URL(`../${modulePath}`, import.meta.url));
   const child = fork(path, [...args], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-  const forked: Forked = { pid: child.pid ?? -1, stop: () => stopChild(child) };
   const ended = once(child, 'exit').then(() => Promise.reject(new Error(`${modulePath} ended at its start`)));
   // Only its end before it was ready is an error.
   ended.catch(() => undefined);
   const timeout = AbortSignal.timeout(readyTimeoutMs);
-  await Promise.race([once(child, 'message', { signal: timeout }), ended]);
+  const [message] = (await Promise.race([once(child, 'message', { signal: timeout }), ended])) as [
+    { port?: number },
+  ];
+  const forked: Forked = { pid: child.pid ?? -1, port: message.port, stop: () => stopChild(child) };
   return { child, forked };
 }
 
