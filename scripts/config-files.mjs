@@ -27,6 +27,20 @@ const files = {
       'It needs GANTRY_BROKER_URL_FILE, GANTRY_ENROLMENT_TOKEN_FILE and GANTRY_RUNTIME_CREDENTIAL_FILE.',
     ],
   },
+  'bridge.yaml': {
+    shape: 'bridge',
+    head: [
+      'A bridge of its own process: node services/bridge/dist/main.js --config config/bridge.yaml',
+      'Nodes dial in here, and people reach them through it.',
+    ],
+  },
+  'edge-agent.yaml': {
+    shape: 'edge-agent',
+    head: [
+      'The agent of an edge node: node services/edge-agent/dist/main.js --config config/edge-agent.yaml',
+      'Its first start needs GANTRY_NODE_ENROLMENT_TOKEN_FILE; "gantry nodes enrol NAME" makes the token.',
+    ],
+  },
   'runtime.yaml': {
     shape: 'runtime',
     head: [

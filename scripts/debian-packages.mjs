@@ -3,6 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 
+const pythonPackages = '/usr/lib/python3/dist-packages';
+
 const needed = [
   { name: 'rabbitmq-server', isThere: () => existsSync('/usr/lib/rabbitmq/bin/rabbitmq-server') },
   {
@@ -13,6 +15,14 @@ const needed = [
         existsSync(`/usr/lib/postgresql/${version}/bin/postgres`),
       ),
   },
+  { name: 'bubblewrap', isThere: () => existsSync('/usr/bin/bwrap') },
+  { name: 'runc', isThere: () => existsSync('/usr/sbin/runc') },
+  { name: 'slurm-wlm', isThere: () => existsSync('/usr/sbin/slurmctld') && existsSync('/usr/sbin/slurmd') },
+  { name: 'munge', isThere: () => existsSync('/usr/sbin/munged') },
+  { name: 'python3', isThere: () => existsSync('/usr/bin/python3') },
+  { name: 'python3-cloudpickle', isThere: () => existsSync(`${pythonPackages}/cloudpickle`) },
+  { name: 'python3-numpy', isThere: () => existsSync(`${pythonPackages}/numpy`) },
+  { name: 'python3-protobuf', isThere: () => existsSync(`${pythonPackages}/google/protobuf`) },
 ];
 
 /** Installs what is missing, or ends the process with the command to run. */

@@ -1,5 +1,6 @@
 import type { Cell, Subject } from './cell.js';
 import { median } from './measure/statistics.js';
+import type { Verdict } from './table.js';
 
 /** All subjects at one number of workers and callers; each figure the median of its repeats. */
 export interface Comparison {
@@ -13,7 +14,7 @@ export interface Comparison {
   readonly pipelineToFloor: Ratios;
 }
 
-export interface Medians {
+interface Medians {
   readonly requestsPerSecond: number;
   readonly p50Us: number;
   readonly p99Us: number;
@@ -25,16 +26,9 @@ export interface Medians {
 }
 
 /** Medians of the ratios of neighbours in time, which share the weather of the machine. */
-export interface Ratios {
+interface Ratios {
   readonly throughput: number;
   readonly p50: number;
-}
-
-export interface Verdict {
-  readonly name: string;
-  readonly value: number;
-  readonly limit: number;
-  readonly isMet: boolean;
 }
 
 /** What was measured next to each other, by workers and concurrency. */

@@ -1,5 +1,6 @@
 import { subjects } from './cell.js';
-import type { Comparison, Verdict } from './compare.js';
+import type { Comparison } from './compare.js';
+import { toTable, toVerdictLine, type Verdict } from './table.js';
 
 /** Beyond it the machine was too busy with others for the figures to mean much. */
 const foreignLimit = 0.25;
@@ -76,9 +77,6 @@ const toCpuRows = ({ workers, concurrency, medians }: Comparison): string[][] =>
       .join(', '),
   ]);
 
-const toVerdictLine = ({ name, value, limit, isMet }: Verdict): string =>
-  `${isMet ? 'met    ' : 'MISSED '} ${name}: ${value.toFixed(2)} (target ${limit})`;
-
 function warningsOf(comparisons: readonly Comparison[]): string[] {
   const figures = comparisons.flatMap(({ medians }) => Object.values(medians));
   return [
@@ -89,19 +87,4 @@ function warningsOf(comparisons: readonly Comparison[]): string[] {
         ]
       : []),
   ];
-}
-
-function toTable(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => (row[column] ?? '').length)),
-  );
-  const last = widths.length - 1;
-  return rows
-    .map((row) =>
-      row
-        // The last column may be text; everything else is a figure.
-        .map((cell, column) => (column === last ? cell : cell.padStart(widths[column] ?? 0)))
-        .join('  '),
-    )
-    .join('\n');
 }

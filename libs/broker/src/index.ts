@@ -8,6 +8,7 @@ export * from './messages/request-message.js';
 export * from './messages/result-message.js';
 export * from './open-broker.js';
 export * from './ports.js';
+export * from './runtime-status.js';
 export * from './start-lease.js';
 export * from './subscribe-replies.js';
 export * from './topology.js';

@@ -4,6 +4,7 @@ import {
   buildCancelTopology,
   buildFlavourTopology,
   buildReplyTopology,
+  buildRuntimesTopology,
   buildRuntimeTopology,
   buildSharedTopology,
 } from './topology.js';
@@ -13,6 +14,7 @@ const all = (replicated: boolean): Topology[] => [
   buildFlavourTopology('Nature', { replicated }),
   buildReplyTopology('f1'),
   buildCancelTopology('f1'),
+  buildRuntimesTopology('f1'),
   buildRuntimeTopology('r1', ['Nature', 'GPU']),
 ];
 
@@ -29,26 +31,29 @@ describe('the topology', () => {
       'requests.v1 Nature.async -> execute.v1.Nature.async',
       'results.v1 f1.* -> replies.v1.f1',
       'control.v1 cancel.# -> cancels.v1.f1',
+      'control.v1 status.of.* -> runtimes.v1.f1',
       'control.v1 cancel.Nature -> control.v1.r1',
       'control.v1 cancel.GPU -> control.v1.r1',
       'control.v1 drain.r1 -> control.v1.r1',
       'control.v1 lease.reply.r1 -> control.v1.r1',
+      'control.v1 status.request -> control.v1.r1',
     ]);
   });
 
   it.each([false, true])('bounds every queue in messages and bytes (replicated: %s)', (replicated) => {
     const queues = all(replicated).flatMap((topology) => topology.queues);
-    expect(queues).toHaveLength(8);
+    expect(queues).toHaveLength(9);
     for (const { maxMessages, maxBytes } of queues) {
       expect(maxMessages).toBeGreaterThan(0);
       expect(maxBytes).toBeGreaterThan(0);
     }
   });
 
-  it('refuses publishes to a full queue, except for the dead: there the oldest goes', () => {
+  it('refuses publishes to a full queue, except where the newest counts: there the oldest goes', () => {
     const queues = all(true).flatMap((topology) => topology.queues);
     expect(queues.filter(({ overflow }) => overflow === 'drop-head').map(({ name }) => name)).toEqual([
       'dead.v1',
+      'runtimes.v1.f1',
     ]);
   });
 

@@ -33,6 +33,7 @@ export const queues = {
   replies: (frontendId: string): string => `replies.v1.${frontendId}`,
   control: (runtimeId: string): string => `control.v1.${runtimeId}`,
   cancels: (frontendId: string): string => `cancels.v1.${frontendId}`,
+  runtimes: (frontendId: string): string => `runtimes.v1.${frontendId}`,
 } as const;
 
 export const requestKey = (flavour: string, mode: ExecutionMode): string => `${flavour}.${mode}`;
@@ -42,6 +43,8 @@ export const controlKeys = {
   drain: (runtimeId: string): string => `drain.${runtimeId}`,
   leaseRequest: 'lease.request',
   leaseReply: (runtimeId: string): string => `lease.reply.${runtimeId}`,
+  status: (runtimeId: string): string => `status.of.${runtimeId}`,
+  statusRequest: 'status.request',
 } as const;
 
 export interface QueueLimits {
@@ -153,6 +156,16 @@ export function buildCancelTopology(frontendId: string): Topology {
   };
 }
 
+/** The queue by which one frontend process hears of runtimes. What it has not read yet is soon said again. */
+export function buildRuntimesTopology(frontendId: string): Topology {
+  const name = queues.runtimes(frontendId);
+  return {
+    exchanges: exchangeSpecs,
+    queues: [{ name, durable: false, exclusive: true, ...controlLimits, overflow: 'drop-head' }],
+    bindings: [bind(name, exchanges.control, controlKeys.status('*'))],
+  };
+}
+
 /** The control queue of one runtime: cancellations of its flavours, its drain order, answers to its lease requests. */
 export function buildRuntimeTopology(runtimeId: string, flavours: readonly string[]): Topology {
   const name = queues.control(runtimeId);
@@ -163,6 +176,7 @@ export function buildRuntimeTopology(runtimeId: string, flavours: readonly strin
       ...flavours.map((flavour) => bind(name, exchanges.control, controlKeys.cancel(flavour))),
       bind(name, exchanges.control, controlKeys.drain(runtimeId)),
       bind(name, exchanges.control, controlKeys.leaseReply(runtimeId)),
+      bind(name, exchanges.control, controlKeys.statusRequest),
     ],
   };
 }

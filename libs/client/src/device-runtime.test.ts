@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { problemReply, unusedUrl } from './fake-peer.fixture.js';
 import { startFakePlatform } from './fake-platform.fixture.js';
-import { DeviceRuntime, type DeviceRuntimeOptions, type GantryError } from './index.js';
+import { DeviceRuntime, type DeviceRuntimeOptions, type GantryError, pythonFunction } from './index.js';
 
 const stops: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -125,7 +125,7 @@ describe('call', () => {
     const { device } = await start({
       edge: () => ({ status: 200, json: { ret_code: 0, res: 'gAVOLg==', err: null } }),
     });
-    expect(await failureOf(device.call({ id: 1 }))).toMatchObject({ code: 'unexpected-answer' });
+    expect(await failureOf(device.call({ id: 1 }))).toMatchObject({ code: 'unreadable-result' });
   });
 
   it('stores functions and requirements again when somebody removed them', async () => {
@@ -364,6 +364,57 @@ describe('requirements', () => {
     expect(platform.edges[0]?.requests.at(-1)).toMatchObject({
       path: '/v1/device_metrics',
       body: '{"battery":0.7}',
+    });
+  });
+});
+
+describe('Python functions', () => {
+  const describeText = pythonFunction<
+    [text: string, times: number],
+    { words: string[]; size: bigint | number }
+  >(
+    'import re\n\ndef describe(text, times):\n    return {"words": re.findall(r"\\w+", text) * times, "size": len(text) ** times}\n',
+  );
+
+  it('are called like others, with typed values, and uploaded once', async () => {
+    const { platform, device } = await start();
+    const result = await device.call(describeText, 'one two', 2);
+    // Compiles only if the value has the type that the function was given.
+    expect(result.ok && result.value.words.length).toBe(4);
+    expect(result).toMatchObject({ ok: true, value: { words: ['one', 'two', 'one', 'two'], size: 49 } });
+    expect((await device.call(describeText, 'abc', 40)).value?.size).toBe(3n ** 40n);
+    expect(platform.cloud.calls().filter((call) => call.endsWith('/upload'))).toHaveLength(1);
+  });
+
+  it('can be stored ones, and asynchronous', async () => {
+    const { device } = await start();
+    await device.call(describeText, '', 0);
+    const id = 2;
+    const stored = await device.call({ id, language: 'PY' }, 'a', 1);
+    expect(stored.value).toEqual({ words: ['a'], size: 1 });
+    const handle = await device.callAsync(describeText, 'b', 1);
+    expect((await handle.result()).value).toEqual({ words: ['b'], size: 1 });
+  });
+
+  it('that fail are results; values that are not plain are errors by their name', async () => {
+    const { device } = await start();
+    const failing = pythonFunction('def fail(a):\n    raise KeyError(a)\n');
+    expect(await device.call(failing, 'k')).toMatchObject({
+      ok: false,
+      err: "function-error: KeyError('k')",
+    });
+    const dated = pythonFunction('import datetime\ndef now():\n    return datetime.date(2026, 1, 1)\n');
+    expect(await failureOf(device.call(dated))).toMatchObject({
+      code: 'unreadable-result',
+      executionId: expect.stringMatching(/^fe\./),
+      detail: expect.stringContaining('a Python object of type datetime.date'),
+    });
+    expect(await failureOf(device.call(failing, () => 1))).toMatchObject({
+      code: 'invalid-parameters',
+      detail: expect.stringContaining('is a function'),
+    });
+    expect(await failureOf(device.call({ id: 1, language: 'C' }))).toMatchObject({
+      code: 'unsupported-language',
     });
   });
 });

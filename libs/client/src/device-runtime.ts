@@ -8,16 +8,17 @@
  * I3. After `close` no call starts.
  */
 import type { RequirementOnWire } from '@gantry/contracts';
-import { encodeJson } from './base64.js';
 import { type CallResult, toCallResult } from './call-result.js';
 import { ClusterChoice } from './cluster-choice.js';
 import type { EdgeClient, ExecuteInput } from './edge-client.js';
 import { createExecutionHandle, type ExecutionHandle } from './execution-handle.js';
-import type { OffloadedFunction } from './function-source.js';
+import { isStored, languageOf, type OffloadedFunction } from './function-source.js';
 import { FunctionUploads } from './function-uploads.js';
 import { GantryClient } from './gantry-client.js';
 import { GantryError, isGantryError } from './gantry-error.js';
+import { codecOf } from './language-codec.js';
 import { pause, retryDelayMs } from './pause.js';
+import type { PythonFunction } from './python-function.js';
 import type { Credentials } from './session.js';
 import type { RequestOptions } from './transport.js';
 
@@ -45,11 +46,15 @@ export interface DeviceRuntimeOptions {
 /** The parameters that a call takes: those of the function, or anything for a source or an id. */
 export type ParametersOf<F extends OffloadedFunction> = F extends (...parameters: infer P) => unknown
   ? P
-  : unknown[];
+  : F extends PythonFunction<infer P>
+    ? P
+    : unknown[];
 /** What a call gives: the awaited result of the function, or the type that was asked for. */
 export type ValueOf<F extends OffloadedFunction> = F extends (...parameters: never[]) => infer R
   ? Awaited<R>
-  : unknown;
+  : F extends PythonFunction<readonly unknown[], infer R>
+    ? R
+    : unknown;
 
 /**
  * Offloads functions of a device to the edge cluster that suits it.
@@ -105,8 +110,9 @@ export class DeviceRuntime {
   }
 
   /**
-   * Runs a function at the edge and waits for its result. Parameters and result travel as JSON. A failing function
-   * is a result with `ok: false`; only troubles of the platform are thrown.
+   * Runs a function at the edge and waits for its result. Parameters and result travel as JSON, those of a Python
+   * function as pickle of plain values. A failing function is a result with `ok: false`; only troubles of the platform
+   * are thrown.
    * @throws {GantryError}
    */
   call<F extends OffloadedFunction>(fn: F, ...parameters: ParametersOf<F>): Promise<CallResult<ValueOf<F>>> {
@@ -122,7 +128,7 @@ export class DeviceRuntime {
     const result = await this.#execute(fn, parameters, options, (edge, input) =>
       edge.execute(input, options),
     );
-    return toCallResult(result, result.executionId);
+    return toCallResult(result, result.executionId, codecOf(languageOf(fn)));
   }
 
   /**
@@ -145,7 +151,7 @@ export class DeviceRuntime {
   ): Promise<ExecutionHandle<ValueOf<F>>> {
     return this.#execute(fn, parameters, options, async (edge, input) => {
       const { execution_id: id } = await edge.executeAsync(input, options);
-      return createExecutionHandle<ValueOf<F>>(edge, id);
+      return createExecutionHandle<ValueOf<F>>(edge, id, codecOf(languageOf(fn)));
     });
   }
 
@@ -177,11 +183,12 @@ export class DeviceRuntime {
     options: RequestOptions,
     send: (edge: EdgeClient, input: ExecuteInput) => Promise<T>,
   ): Promise<T> {
-    const encoded = parameters.map(encodeJson);
+    const codec = codecOf(languageOf(fn));
+    const encoded = parameters.map((parameter) => codec.encode(parameter));
     let isRestored = false;
     return this.#retry(options, async () => {
       const sendOnce = async () => {
-        const functionId = typeof fn === 'object' ? fn.id : await this.#uploads.idOf(fn, options);
+        const functionId = isStored(fn) ? fn.id : await this.#uploads.idOf(fn, options);
         return send(this.#edge(), { functionId, requirementId: this.#requirementId, parameters: encoded });
       };
       try {
@@ -197,7 +204,7 @@ export class DeviceRuntime {
   }
 
   async #restore(fn: OffloadedFunction, options: RequestOptions): Promise<void> {
-    if (typeof fn !== 'object') this.#uploads.forget(fn);
+    if (!isStored(fn)) this.#uploads.forget(fn);
     try {
       await this.client.readRequirement(this.#requirementId, options);
     } catch (error) {

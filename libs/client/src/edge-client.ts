@@ -4,6 +4,8 @@ import {
   type ExecutionStatus,
   type ExecutionView,
   edgeApi,
+  type FlavourView,
+  type Scaled,
 } from '@gantry/contracts';
 import { GantryError } from './gantry-error.js';
 import { Paged } from './paged.js';
@@ -12,6 +14,8 @@ import { type RequestOptions, type RouteInput, readJson, readText } from './tran
 
 /** Longest queue time and run time that the platform grants by default, and the way there and back. */
 const executeTimeoutMs = 100_000;
+/** Longest time that an edge frontend takes for a scaling, and the way there and back. */
+const scaleTimeoutMs = 250_000;
 
 export interface ExecuteInput {
   readonly functionId: number;
@@ -122,6 +126,25 @@ export class EdgeClient {
   readLogs(executionId: string, options: RequestOptions = {}): Promise<string> {
     const input = { params: { id: executionId } };
     return this.#session.send(this.url, edgeApi.readExecutionLogs, input, options, readText);
+  }
+
+  /** Flavours of the cluster: what they offer, what they allow, and how they are doing. */
+  listFlavours(options: RequestOptions = {}): Promise<FlavourView[]> {
+    return this.#session.request(this.url, edgeApi.listFlavours, {}, options);
+  }
+
+  /**
+   * Starts or drains runtimes of a flavour until there are `count` (administrators). Waits for as long as the edge
+   * frontend takes, four minutes at most.
+   * @throws {GantryError} scaling-disabled, scaling-in-progress, scaling-failed, scaling-timeout, invalid-request
+   */
+  scaleRuntimes(
+    { count, flavour }: { readonly count: number; readonly flavour?: string },
+    options: RequestOptions = {},
+  ): Promise<Scaled> {
+    const query = { target_cardinality: count, flavour };
+    const timeoutMs = options.timeoutMs ?? scaleTimeoutMs;
+    return this.#session.request(this.url, edgeApi.scaleRuntimes, { query }, { ...options, timeoutMs });
   }
 
   /** Reports figures of the device; its numbers become metrics of the cluster. */

@@ -1,7 +1,8 @@
-import { type ExecutionStatus, isTerminal } from '@gantry/contracts';
+import { type ExecutionStatus, type ExecutionView, isTerminal } from '@gantry/contracts';
 import { type CallResult, toCallResultOfView } from './call-result.js';
 import type { EdgeClient } from './edge-client.js';
 import { GantryError, isGantryError } from './gantry-error.js';
+import type { LanguageCodec } from './language-codec.js';
 import { pause, retryDelayMs } from './pause.js';
 import type { RequestOptions } from './transport.js';
 
@@ -25,23 +26,27 @@ export interface ExecutionHandle<T> {
   logs(options?: RequestOptions): Promise<string>;
 }
 
-/** A handle on the execution `id` at `edge`. */
-export function createExecutionHandle<T>(edge: EdgeClient, id: string): ExecutionHandle<T> {
+/** A handle on the execution `id` at `edge`, of a function whose results `codec` reads. */
+export function createExecutionHandle<T>(
+  edge: EdgeClient,
+  id: string,
+  codec: LanguageCodec,
+): ExecutionHandle<T> {
   return {
     id,
     url: edge.url,
-    result: (options) => waitForEnd(edge, id, options ?? {}),
+    result: async (options) => toCallResultOfView(await waitForEnd(edge, id, options ?? {}), codec),
     status: async (options) => (await edge.readExecution(id, options)).status,
     cancel: async (options) => void (await edge.cancelExecution(id, options)),
     logs: (options) => edge.readLogs(id, options),
   };
 }
 
-async function waitForEnd<T>(
+async function waitForEnd(
   edge: EdgeClient,
   id: string,
   { timeoutMs = 60_000, signal }: RequestOptions,
-): Promise<CallResult<T>> {
+): Promise<ExecutionView> {
   const deadlineMs = performance.now() + timeoutMs;
   for (let attempt = 0; ; ) {
     const leftMs = deadlineMs - performance.now();
@@ -55,7 +60,7 @@ async function waitForEnd<T>(
       // The answer of a long poll comes a little after its time.
       const pollMs = Math.min(leftMs, waitSeconds * 1000) + 2000;
       const view = await edge.readExecution(id, { waitSeconds, timeoutMs: pollMs, signal });
-      if (isTerminal(view.status)) return toCallResultOfView(view);
+      if (isTerminal(view.status)) return view;
       attempt = 0;
     } catch (error) {
       if (!isGantryError(error) || !isPassing(error)) throw error;

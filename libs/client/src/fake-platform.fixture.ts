@@ -1,13 +1,14 @@
-import type { FunctionUpload } from '@gantry/contracts';
+import type { ExecResult, FunctionUpload } from '@gantry/contracts';
 import { encodeJson } from './base64.js';
 import { type PeerAnswer, type PeerRequest, problemReply, startPeer } from './fake-peer.fixture.js';
+import { runPython } from './pickle/python.fixture.js';
 
 /** Answers a request, or leaves it to the platform. */
 export type Override = (request: PeerRequest) => PeerAnswer | undefined;
 
 /**
  * A small platform: a cloud frontend and edge frontends as real HTTP servers. It keeps documents, and executes
- * uploaded modules in this process.
+ * uploaded modules in this process, and Python functions in a Python of their own.
  */
 export async function startFakePlatform(options: { edges?: number; cloud?: Override; edge?: Override } = {}) {
   const functions = new Map<number, string>();
@@ -20,7 +21,11 @@ export async function startFakePlatform(options: { edges?: number; cloud?: Overr
     const source = functions.get(Number(path.split('/')[3]));
     if (source === undefined || !requirements.has(Number(query.get('app_req_id'))))
       return problemReply(404, 'document-not-found');
-    const outcome = await run(source, JSON.parse(body) as string[]);
+    const outcome = source.startsWith('\x80')
+      ? (JSON.parse(
+          runPython(callInPython, JSON.stringify([encodeLatin1(source), JSON.parse(body)])),
+        ) as ExecResult)
+      : await run(source, JSON.parse(body) as string[]);
     if (query.get('mode') === 'sync')
       return { status: 200, json: outcome, headers: { 'x-execution-id': `fe.${executions.size}` } };
     const id = `async.${executions.size}`;
@@ -58,7 +63,8 @@ export async function startFakePlatform(options: { edges?: number; cloud?: Overr
     if (path === '/v1/authenticate') return { status: 201, json: 'token' };
     if (path === '/v1/daas/upload') {
       lastId += 1;
-      functions.set(lastId, Buffer.from((JSON.parse(body) as FunctionUpload).FC, 'base64').toString());
+      const { LANG, FC } = JSON.parse(body) as FunctionUpload;
+      functions.set(lastId, Buffer.from(FC, 'base64').toString(LANG === 'PY' ? 'latin1' : 'utf8'));
       return { status: 200, json: lastId };
     }
     if (method === 'POST') {
@@ -92,6 +98,20 @@ export async function startFakePlatform(options: { edges?: number; cloud?: Overr
     stop: async () => void (await Promise.all([cloud, ...edges].map((one) => one.stop()))),
   };
 }
+
+const encodeLatin1 = (text: string): string => Buffer.from(text, 'latin1').toString('base64');
+
+/** What COGNIT's runtime does. */
+const callInPython = `
+import base64, json, pickle, sys
+code, parameters = json.load(sys.stdin)
+load = lambda text: pickle.loads(base64.b64decode(text))
+try:
+    value, code, err = load(code)(*map(load, parameters)), 0, None
+except Exception as error:
+    value, code, err = None, -1, f'function-error: {error!r}'
+print(json.dumps({'ret_code': code, 'res': base64.b64encode(pickle.dumps(value)).decode(), 'err': err}))
+`;
 
 async function run(source: string, parameters: readonly string[]) {
   try {

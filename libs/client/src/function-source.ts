@@ -1,11 +1,29 @@
+import type { Language } from '@gantry/contracts';
 import { GantryError } from './gantry-error.js';
+import type { PythonFunction } from './python-function.js';
 
 // The parameters of a function stand on the left of an arrow, where only `never` takes every function.
 /** Any function whose text can be sent. */
 export type FunctionLike = (...parameters: never[]) => unknown;
 
-/** What can be called: a function, the source of an ES module with a default export, or the id of a stored function. */
-export type OffloadedFunction = FunctionLike | string | { readonly id: number };
+/** A function whose code is sent: a function, the source of an ES module with a default export, or a Python function. */
+export type SentFunction = FunctionLike | string | PythonFunction<readonly unknown[]>;
+
+/** A function that is stored already; JavaScript unless `language` says otherwise. */
+export interface StoredFunctionRef {
+  readonly id: number;
+  readonly language?: Language;
+}
+
+/** What can be called. */
+export type OffloadedFunction = SentFunction | StoredFunctionRef;
+
+export const isStored = (fn: OffloadedFunction): fn is StoredFunctionRef =>
+  typeof fn === 'object' && 'id' in fn;
+
+/** The language of a function, which decides how its parameters travel. */
+export const languageOf = (fn: OffloadedFunction): Language =>
+  typeof fn === 'object' ? (fn.language ?? 'JS') : 'JS';
 
 /**
  * The ES module that is uploaded for a function. The function is sent as its text, so it can use its parameters,

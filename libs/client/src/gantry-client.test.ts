@@ -73,6 +73,12 @@ describe('every route that a person or a device calls', () => {
         (c, url) => c.edge(url).cancelExecution('x'),
       ],
       [edgeApi.readExecutionLogs, 'a log', (c, url) => c.edge(url).readLogs('x'), '"a log"'],
+      [edgeApi.listFlavours, [], (c, url) => c.edge(url).listFlavours()],
+      [
+        edgeApi.scaleRuntimes,
+        { final_cardinality: 2 },
+        (c, url) => c.edge(url).scaleRuntimes({ count: 2, flavour: 'Nature' }),
+      ],
       [edgeApi.reportDeviceMetrics, null, (c, url) => c.edge(url).reportMetrics({ cpu: 1 }), undefined],
     ];
 

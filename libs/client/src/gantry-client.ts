@@ -10,19 +10,14 @@ import {
   type RequirementOnWire,
   type RouteContract,
 } from '@gantry/contracts';
+import { BridgeClient } from './bridge-client.js';
 import { EdgeClient } from './edge-client.js';
-import { type Page, Paged } from './paged.js';
+import { type ListOptions, type Page, Paged } from './paged.js';
 import { Session, type SessionOptions } from './session.js';
 import { type AnswerOf, type RequestOptions, type RouteInput, readBytes } from './transport.js';
 
-/** How to page through a list. */
-export interface ListOptions extends RequestOptions {
-  /** Items a page, 1 to 200. */
-  readonly limit?: number;
-}
-
 /**
- * Every route of the cloud frontend as a method, and with {@link edge} those of edge frontends. Signs in by itself
+ * Every route of the cloud frontend as a method, and with {@link edge} and {@link bridge} those of the others. Signs in by itself
  * at the first call that needs a token, and again when the token has expired. Holds no connection of its own.
  *
  * @example
@@ -41,6 +36,11 @@ export class GantryClient {
   /** The edge frontend at `url`, with the same credentials. */
   edge(url: string): EdgeClient {
     return new EdgeClient(url, this.#session);
+  }
+
+  /** The bridge at `url`, with the same credentials. */
+  bridge(url: string): BridgeClient {
+    return new BridgeClient(url, this.#session);
   }
 
   /** A token of the account; the one in use while it is accepted. @throws {GantryError} invalid-credentials */

@@ -8,8 +8,12 @@ export type ClientErrorCode =
   | 'timeout'
   /** An answer that is none of the platform's: a proxy's page, a wrong URL. */
   | 'unexpected-answer'
-  /** A function that cannot be sent: built in, bound, or a method. */
+  /** The execution succeeded, but its result is no value that this package knows; `executionId` says which one. */
+  | 'unreadable-result'
+  /** A function that cannot be sent: built in, bound, a method, or Python source without exactly one function. */
   | 'invalid-function'
+  /** A parameter that the language of the function has no value for. */
+  | 'invalid-parameters'
   /** The device runtime was closed. */
   | 'closed';
 
@@ -31,6 +35,7 @@ export interface GantryErrorInit {
   readonly retryAfterMs?: number | undefined;
   /** Whether the request surely never reached the platform. */
   readonly isUnsent?: boolean;
+  readonly executionId?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -51,6 +56,8 @@ export class GantryError extends Error {
   readonly retryAfterMs: number | undefined;
   /** Whether the request surely never reached the platform, so that repeating it cannot run anything twice. */
   readonly isUnsent: boolean;
+  /** The execution whose result could not be read. */
+  readonly executionId: string | undefined;
 
   constructor(init: GantryErrorInit) {
     super(`${init.code}: ${init.detail}`, init.cause === undefined ? undefined : { cause: init.cause });
@@ -63,6 +70,7 @@ export class GantryError extends Error {
     this.requestId = init.requestId;
     this.retryAfterMs = init.retryAfterMs;
     this.isUnsent = init.isUnsent ?? false;
+    this.executionId = init.executionId;
   }
 
   /** Whether the platform refused for now (429, 503) and may take the same request later. */

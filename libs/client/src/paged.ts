@@ -1,3 +1,11 @@
+import type { RequestOptions } from './transport.js';
+
+/** How to page through a list. */
+export interface ListOptions extends RequestOptions {
+  /** Items a page, 1 to 200. */
+  readonly limit?: number;
+}
+
 /** One page of a list. `next_cursor` is null on the last. */
 export interface Page<T> {
   readonly items: readonly T[];

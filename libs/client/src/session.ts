@@ -6,13 +6,15 @@
  */
 import { cloudApi, type RouteContract } from '@gantry/contracts';
 import { encodeText } from './base64.js';
-import { isGantryError } from './gantry-error.js';
+import { isGantryError, toGantryError } from './gantry-error.js';
 import {
   type AnswerOf,
   exchange,
+  openExchange,
   type RequestOptions,
   type RouteInput,
   readJson,
+  type StreamedRequest,
   toUrl,
 } from './transport.js';
 
@@ -96,6 +98,25 @@ export class Session {
       if (this.#token === token) this.#token = undefined;
       return attempt(bearer(await this.token(options)));
     }
+  }
+
+  /**
+   * A request whose answer streams: resolves with its head, which is 2xx. The time limit is for the head only.
+   * @throws {GantryError} unreachable, timeout, or the problem that was answered
+   */
+  async fetchSigned(url: string, init: StreamedRequest = {}): Promise<Response> {
+    const token = await this.token(init);
+    const timeoutMs = init.timeoutMs ?? this.timeoutMs;
+    const response = await openExchange(url, init, bearer(token), timeoutMs);
+    const mayRepeat = init.body === undefined || typeof init.body === 'string';
+    if (response.ok) return response;
+    const error = await toGantryError(response, url);
+    if (error.status !== 401 || !this.#canRenew() || !mayRepeat) throw error;
+    // I2
+    if (this.#token === token) this.#token = undefined;
+    const second = await openExchange(url, init, bearer(await this.token(init)), timeoutMs);
+    if (second.ok) return second;
+    throw await toGantryError(second, url);
   }
 
   /** The token, signing in first when there is none. @throws {GantryError} invalid-credentials and others */

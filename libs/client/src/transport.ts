@@ -80,6 +80,53 @@ export async function exchange<T>(
   }
 }
 
+/** A request with a body of any size, whose answer streams. */
+export interface StreamedRequest extends RequestOptions {
+  readonly method?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** A stream is sent as it is read, once. */
+  readonly body?: string | Uint8Array | ReadableStream<Uint8Array> | undefined;
+}
+
+/** The head of an answer, whatever its status; its body is the caller's. @throws {GantryError} unreachable, timeout */
+export async function openExchange(
+  url: string,
+  { body, headers, method = 'GET', signal }: StreamedRequest,
+  authorization: Readonly<Record<string, string>>,
+  timeoutMs: number,
+): Promise<Response> {
+  signal?.throwIfAborted();
+  const abort = new AbortController();
+  const onAbort = () => abort.abort(signal?.reason);
+  // Stays for the body of the answer, which the caller may leave in the middle.
+  signal?.addEventListener('abort', onAbort, { once: true });
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    abort.abort();
+  }, timeoutMs);
+  try {
+    return await fetch(url, {
+      method,
+      headers: { ...headers, ...authorization },
+      signal: abort.signal,
+      ...(body === undefined ? {} : { body }),
+      ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
+    } as RequestInit);
+  } catch (cause) {
+    signal?.throwIfAborted();
+    if (!isLate) throw toUnreachableError(cause, url);
+    throw new GantryError({
+      code: 'timeout',
+      url,
+      detail: `${url} did not answer within ${timeoutMs} ms`,
+      cause,
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 const toFetchInit = (init: Parameters<typeof exchange>[1]): RequestInit => ({
   method: init.method,
   headers: { ...init.headers },

@@ -9,6 +9,9 @@ export interface StorageSettings {
 export interface BrokerSettings {
   readonly broker: { readonly url: string; readonly caFile: string; readonly isCluster: boolean };
 }
+export interface FlavourSettings {
+  readonly flavoursDir: string;
+}
 export interface ObservationSettings {
   readonly metrics: { readonly host: string; readonly port: number };
   readonly log: { readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly format: 'json' | 'text' };
@@ -58,6 +61,16 @@ export const brokerSection: ConfigSchema<BrokerSettings> = {
       env: 'GANTRY_BROKER_IS_CLUSTER',
       arg: 'broker-is-cluster',
     },
+  },
+};
+
+export const flavourSection: ConfigSchema<FlavourSettings> = {
+  flavoursDir: {
+    doc: 'Folder with the definitions of flavours, NAME.yaml each; empty: those that come with Gantry (config/flavours)',
+    format: 'optional-text',
+    default: '',
+    env: 'GANTRY_FLAVOURS_DIR',
+    arg: 'flavours-dir',
   },
 };
 

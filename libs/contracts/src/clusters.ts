@@ -43,11 +43,17 @@ export const clusterOfferSchema = z
   .meta({ id: 'ClusterOffer' });
 export type ClusterOffer = z.infer<typeof clusterOfferSchema>;
 
+export const clusterStates = ['live', 'silent', 'enrolled'] as const;
+
 export const clusterViewSchema = clusterReportSchema
   .extend({
     id: z.number().int(),
     name: clusterNameSchema,
-    last_seen: z.iso.datetime(),
+    url: z.string().nullable().meta({ description: 'Null before the first report' }),
+    state: z.enum(clusterStates).meta({
+      description: 'It reports; it did and has fallen silent; it was enrolled and has never reported',
+    }),
+    last_seen: z.iso.datetime().nullable().meta({ description: 'When it last reported' }),
     is_live: z.boolean(),
   })
   .meta({ id: 'Cluster' });

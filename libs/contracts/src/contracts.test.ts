@@ -107,7 +107,39 @@ describe('requirements', () => {
     expect(requirementSchema.safeParse({ FLAVOUR: 'x'.repeat(129) }).success).toBe(false);
   });
 
+  it('takes limits and a fresh realm, says them only when they were asked, and drops unknown keys', () => {
+    const wire = { FRESH: true, MAX_MEMORY_MIB: '64', MAX_LOG_BYTES: 10, MAX_RESULT_BYTES: null, COLOUR: 1 };
+    const requirement = parseRequirement(wire);
+    expect(requirement).toMatchObject({ isFresh: true, limits: { memoryMiB: 64, logBytes: 10 } });
+    expect(fromRequirement(requirement)).toMatchObject({
+      FRESH: true,
+      MAX_MEMORY_MIB: 64,
+      MAX_LOG_BYTES: 10,
+    });
+    const plain = parseRequirement({ FRESH: false });
+    expect([plain.isFresh, plain.limits]).toEqual([undefined, undefined]);
+    expect(Object.keys(fromRequirement(plain)).filter((key) => /^(FRESH|MAX_[A-Z]+_)/.test(key))).toEqual([
+      'MAX_FUNCTION_EXECUTION_TIME',
+    ]);
+  });
+
+  it.each([
+    { MAX_MEMORY_MIB: 15 },
+    { MAX_SCRATCH_MIB: 0 },
+    { MAX_RESULT_BYTES: 1.5 },
+    { MAX_LOG_BYTES: -1 },
+    { MAX_LOG_BYTES: 2 ** 53 },
+    { FRESH: 'yes' },
+  ])('refuses %j', (wire) => {
+    expect(requirementSchema.safeParse(wire).success).toBe(false);
+  });
+
   it('survives the way to the wire and back', () => {
+    const limit = fc.integer({ min: 64 });
+    const limits = fc.record(
+      { memoryMiB: limit, scratchMiB: limit, resultBytes: limit, logBytes: limit },
+      { requiredKeys: ['memoryMiB'] },
+    );
     const arbitrary = fc.record({
       flavour: fc.string({ maxLength: 128 }),
       maxLatencyMs: fc.nat(),
@@ -117,6 +149,7 @@ describe('requirements', () => {
       deviceId: fc.option(fc.string({ maxLength: 100 }), { nil: undefined }),
       isConfidential: fc.boolean(),
       providers: fc.array(fc.string({ maxLength: 20 }), { maxLength: 8 }),
+      ...{ isFresh: fc.constantFrom(true, undefined), limits: fc.option(limits, { nil: undefined }) },
     });
     fc.assert(
       fc.property(arbitrary, (requirement) => {

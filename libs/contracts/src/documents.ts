@@ -65,6 +65,13 @@ export function placeOf(geolocation: Geolocation | null | undefined): Place | un
   return parsed.success ? parsed.data : undefined;
 }
 
+/** A thread of V8, or a Python interpreter, needs about this much before it runs anything. */
+export const leastMemoryMiB = 16;
+
+/** A limit of one execution. Above the flavour's own it changes nothing; below `least` nothing could run. */
+const limitSchema = (least: number) =>
+  looseNumber(z.number().int().min(least).max(Number.MAX_SAFE_INTEGER)).nullish();
+
 /** A requirement as COGNIT's clients write it. Unknown keys are dropped, `null` means "not given". */
 export const requirementSchema = z
   .object({
@@ -79,6 +86,14 @@ export const requirementSchema = z
     ID: z.string().max(256).nullish(),
     IS_CONFIDENTIAL: z.boolean().nullish(),
     PROVIDERS: z.array(z.string().max(256)).max(64).nullish(),
+    FRESH: z
+      .boolean()
+      .nullish()
+      .meta({ description: 'A fresh realm for every call: nothing of an earlier one is left in it' }),
+    MAX_MEMORY_MIB: limitSchema(leastMemoryMiB).meta({ description: "Less memory than the flavour's limit" }),
+    MAX_SCRATCH_MIB: limitSchema(1).meta({ description: "Less scratch than the flavour's limit" }),
+    MAX_RESULT_BYTES: limitSchema(64).meta({ description: "A smaller result than the flavour's limit" }),
+    MAX_LOG_BYTES: limitSchema(1).meta({ description: "A shorter log than the flavour's limit" }),
   })
   .meta({ id: 'AppRequirement' });
 export type RequirementOnWire = z.infer<typeof requirementSchema>;
@@ -94,6 +109,18 @@ export interface Requirement {
   readonly deviceId: string | undefined;
   readonly isConfidential: boolean;
   readonly providers: readonly string[];
+  /** Present when a fresh realm is wanted for every call. */
+  readonly isFresh?: true | undefined;
+  /** Present when it lowers a limit of its flavour. */
+  readonly limits?: CallLimits | undefined;
+}
+
+/** What one call may use at most, where that is less than its flavour allows. */
+export interface CallLimits {
+  readonly memoryMiB?: number;
+  readonly scratchMiB?: number;
+  readonly resultBytes?: number;
+  readonly logBytes?: number;
 }
 
 /** Wire to domain; both spellings of the renewable key are understood. */
@@ -108,7 +135,19 @@ export function toRequirement(wire: RequirementOnWire): Requirement {
     deviceId: wire.ID ?? undefined,
     isConfidential: wire.IS_CONFIDENTIAL ?? false,
     providers: wire.PROVIDERS ?? [],
+    ...(wire.FRESH === true ? { isFresh: true } : {}),
+    ...toLimits(wire),
   };
+}
+
+function toLimits(wire: RequirementOnWire): { limits?: CallLimits } {
+  const limits = {
+    ...(wire.MAX_MEMORY_MIB == null ? {} : { memoryMiB: wire.MAX_MEMORY_MIB }),
+    ...(wire.MAX_SCRATCH_MIB == null ? {} : { scratchMiB: wire.MAX_SCRATCH_MIB }),
+    ...(wire.MAX_RESULT_BYTES == null ? {} : { resultBytes: wire.MAX_RESULT_BYTES }),
+    ...(wire.MAX_LOG_BYTES == null ? {} : { logBytes: wire.MAX_LOG_BYTES }),
+  };
+  return Object.keys(limits).length === 0 ? {} : { limits };
 }
 
 /** Domain to wire, with COGNIT's defaults filled in. */
@@ -122,8 +161,17 @@ export function fromRequirement(requirement: Requirement): RequirementOnWire {
     ID: requirement.deviceId ?? null,
     IS_CONFIDENTIAL: requirement.isConfidential,
     PROVIDERS: [...requirement.providers],
+    ...(requirement.isFresh === true ? { FRESH: true } : {}),
+    ...fromLimits(requirement.limits ?? {}),
   };
 }
+
+const fromLimits = ({ memoryMiB, scratchMiB, resultBytes, logBytes }: CallLimits): RequirementOnWire => ({
+  ...(memoryMiB === undefined ? {} : { MAX_MEMORY_MIB: memoryMiB }),
+  ...(scratchMiB === undefined ? {} : { MAX_SCRATCH_MIB: scratchMiB }),
+  ...(resultBytes === undefined ? {} : { MAX_RESULT_BYTES: resultBytes }),
+  ...(logBytes === undefined ? {} : { MAX_LOG_BYTES: logBytes }),
+});
 
 /** Body of `POST /v1/daas/upload`. */
 export const functionUploadSchema = z

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { type Language, languages } from './documents.js';
+import { type CallLimits, type Language, languages } from './documents.js';
 import { type ExecutionMode, executionModes } from './executions.js';
+import { flavourNameSchema, isolationLevels } from './flavours.js';
 
 /** Version of every message; a receiver that does not know it dead-letters the message. */
 export const messageVersion = 1;
@@ -31,6 +32,10 @@ export interface ExecutionRequest {
   readonly parametersSha256?: string | undefined;
   /** W3C trace context of the caller. */
   readonly traceparent?: string | undefined;
+  /** A fresh realm for this call. */
+  readonly isFresh?: true | undefined;
+  /** Limits below those of the flavour. */
+  readonly limits?: CallLimits | undefined;
 }
 
 /** AMQP headers of an execution request; `executionId` is the message id. */
@@ -48,6 +53,12 @@ export const requestHeadersSchema = z.object({
   runMs: z.number(),
   parametersSha256: z.string().optional(),
   traceparent: z.string().optional(),
+  /** The rest is there only when a requirement asks for it. */
+  fresh: z.literal(true).optional(),
+  memoryMiB: z.number().int().optional(),
+  scratchMiB: z.number().int().optional(),
+  resultBytes: z.number().int().optional(),
+  logBytes: z.number().int().optional(),
 });
 
 /**
@@ -70,6 +81,27 @@ export const resultHeadersSchema = z.object({
 });
 export type ResultHeaders = z.infer<typeof resultHeadersSchema>;
 
+/** The longest reason in an announcement. */
+export const maxReasonChars = 500;
+
+/** One flavour of a runtime that announces itself. */
+export const runtimeFlavourSchema = z.object({
+  name: flavourNameSchema,
+  isolation: z.enum(isolationLevels),
+  /** Executions at once. */
+  slots: z.number().int().min(0),
+  running: z.number().int().min(0),
+  languages: z.array(
+    z.object({
+      language: z.enum(languages),
+      available: z.boolean(),
+      /** Why it is not, and what to install. */
+      reason: z.string().max(maxReasonChars).optional(),
+    }),
+  ),
+});
+export type RuntimeFlavour = z.infer<typeof runtimeFlavourSchema>;
+
 /** Bodies (JSON) of messages on `control.v1`. */
 export const controlMessageSchema = z.discriminatedUnion('kind', [
   z.object({ v: z.literal(messageVersion), kind: z.literal('cancel'), executionId: z.string() }),
@@ -90,5 +122,15 @@ export const controlMessageSchema = z.discriminatedUnion('kind', [
     /** Why it was refused: a terminal status, `running` or `unknown`. */
     reason: z.string().optional(),
   }),
+  /** A runtime says what it serves: when it starts or something changed, when asked, and every few seconds. */
+  z.object({
+    v: z.literal(messageVersion),
+    kind: z.literal('runtime-status'),
+    runtimeId: z.string().max(128),
+    /** None: it takes nothing any more. */
+    flavours: z.array(runtimeFlavourSchema).max(256),
+  }),
+  /** A frontend that has just started wants to hear of every runtime. */
+  z.object({ v: z.literal(messageVersion), kind: z.literal('status-request') }),
 ]);
 export type ControlMessage = z.infer<typeof controlMessageSchema>;

@@ -30,6 +30,11 @@ export const problems = {
     'The request cannot be parsed',
     'Check the HTTP framing and the encoding of the URL.',
   ),
+  'invalid-path': problem(
+    400,
+    'The path is not valid here',
+    'Send an absolute path inside one of the roots of the node.',
+  ),
   'not-authenticated': problem(401, 'Not authenticated', 'Send HTTP Basic credentials.'),
   'invalid-credentials': problem(
     401,
@@ -55,6 +60,21 @@ export const problems = {
     'The quota of the account is used up',
     'Delete functions or ask an administrator for a larger quota.',
   ),
+  'path-refused': problem(
+    403,
+    'The path leads out of what the node shares',
+    'Use a path inside one of the roots that GET /files/roots lists.',
+  ),
+  'file-access-denied': problem(
+    403,
+    'The node may not do this with the file',
+    'Use a writable root, or let the operator of the node change the permissions.',
+  ),
+  'scaling-disabled': problem(
+    403,
+    'This edge frontend does not scale runtimes',
+    'Set edge.maxScaledRuntimes (GANTRY_MAX_SCALED_RUNTIMES), or start runtimes by hand.',
+  ),
   'route-not-found': problem(404, 'No such route', 'See /docs for the routes of this service.'),
   'document-not-found': problem(
     404,
@@ -77,6 +97,17 @@ export const problems = {
     'No such payload',
     'The payload was removed; submit the execution again.',
   ),
+  'node-not-found': problem(404, 'No such node', 'List the nodes that you may see with GET /v1/nodes.'),
+  'plugin-not-found': problem(
+    404,
+    'No such plugin on the node',
+    'See the plugins of the node; the detail says why one is not there.',
+  ),
+  'session-not-found': problem(404, 'No such session', 'Open one with POST register_session.'),
+  'file-not-found': problem(404, 'No such file or folder', 'List the folder above it.'),
+  'job-not-found': problem(404, 'No such job', 'List your jobs on the node with GET /jobs/jobs.'),
+  'queue-not-found': problem(404, 'No such queue', 'List the queues of the node.'),
+  'upload-not-found': problem(404, 'No such upload', 'Begin the upload again.'),
   'wrong-document-type': problem(405, 'The document is of another type', 'Use the route of its own type.'),
   'method-not-allowed': problem(
     405,
@@ -90,17 +121,68 @@ export const problems = {
     'The last administrator cannot be removed',
     'Make another account an administrator first.',
   ),
+  'scaling-in-progress': problem(
+    409,
+    'The flavour is being scaled already',
+    'Wait for the other scaling to end, then ask again.',
+  ),
+  'job-finished': problem(409, 'The job has ended already', 'See its state and output.'),
+  'job-not-finished': problem(409, 'The job has not ended', 'Cancel it first, or wait for its end.'),
+  'job-not-waiting': problem(
+    409,
+    'The job does not wait any more',
+    'Only jobs that have not begun can be held or released; cancel it instead.',
+  ),
+  'file-exists': problem(409, 'The target exists already', 'Choose another name, or ask to overwrite it.'),
+  'wrong-file-type': problem(
+    409,
+    'The path is not of the kind that is needed',
+    'Name a folder where a folder is needed and a regular file where a file is.',
+  ),
+  'folder-not-empty': problem(409, 'The folder is not empty', 'Delete it with recursive=true.'),
+  'upload-offset-mismatch': problem(
+    409,
+    'The upload stands at another offset',
+    'Go on from the offset in the header Upload-Offset.',
+  ),
+  'node-exists': problem(
+    409,
+    'A node has this name already',
+    'Choose another name, or enrol it again with "replace" if it is yours.',
+  ),
+  'session-expired': problem(410, 'The session has expired', 'Open another with POST register_session.'),
+  'precondition-failed': problem(
+    412,
+    'The file is not the one that the condition names',
+    'Read it again and decide anew.',
+  ),
   'result-expired': problem(
     410,
     'The result was kept for its time and is gone',
     'Execute the function again.',
   ),
   'body-too-large': problem(413, 'The body is too large', 'Send less than the limit named in the detail.'),
+  'range-not-satisfiable': problem(
+    416,
+    'The range lies outside the file',
+    'See the size in the header Content-Range.',
+  ),
   'invalid-request': problem(422, 'The request is not as declared', 'Correct the fields named in errors.'),
   'unsupported-language': problem(
     422,
     'The language is not supported',
     'Use one of the languages named in the detail.',
+  ),
+  'scheduler-refused': problem(
+    422,
+    'The scheduler of the node refuses the request',
+    'Correct what the detail says, in the words of the scheduler.',
+  ),
+  'checksum-mismatch': problem(422, 'The bytes do not have the announced checksum', 'Send the file again.'),
+  'archive-refused': problem(
+    422,
+    'The archive cannot be unpacked safely',
+    'Correct what the detail names; nothing was unpacked.',
   ),
   'too-many-sign-ins': later(429, 'Too many failed sign-ins', 'Wait for the time in Retry-After.'),
   'too-many-requests': later(429, 'Too many requests', 'Wait for the time in Retry-After.'),
@@ -111,10 +193,40 @@ export const problems = {
   ),
   'header-too-large': problem(431, 'The request headers are too large', 'Send less than 32 KiB of headers.'),
   'internal-error': problem(500, 'Internal error', 'Report the request id to the operator.'),
+  'plugin-failed': problem(
+    500,
+    'The plugin of the node failed',
+    'Report the request id to the operator of the node.',
+  ),
+  'node-lost': problem(
+    502,
+    'The connection to the node ended while it worked on the request',
+    'The node may have done part of it: look before you send it again.',
+  ),
+  'node-failed': problem(
+    502,
+    'The node gave no answer that can be passed on',
+    'See the detail and the log of the agent on the node.',
+  ),
+  'node-unreachable': later(
+    503,
+    'The node is not connected',
+    'Start the agent on the node, or wait until it has connected again. The node has not seen the request.',
+  ),
+  'node-busy': later(
+    503,
+    'The node has too many requests open',
+    'Wait for the time in Retry-After. The node has not seen the request.',
+  ),
   'no-runtime-for-flavour': later(
     503,
     'No runtime serves the flavour',
     'Start a runtime for the flavour or correct FLAVOUR in the requirement.',
+  ),
+  'language-unavailable': later(
+    503,
+    'No runtime of the flavour runs the language',
+    'Install what the detail names on a machine of the flavour, or choose another flavour.',
   ),
   'queue-full': later(503, 'The queue of the flavour is full', 'Wait for the time in Retry-After.'),
   'broker-unavailable': later(
@@ -126,12 +238,40 @@ export const problems = {
   'cloud-unavailable': later(503, 'The cloud frontend does not answer', 'Wait for the time in Retry-After.'),
   'edge-overloaded': later(503, 'Too many calls are in flight', 'Wait for the time in Retry-After.'),
   'verifier-busy': later(503, 'Tokens cannot be verified right now', 'Wait for the time in Retry-After.'),
+  'scaling-failed': later(
+    503,
+    'The runtimes could not be scaled',
+    'See the detail and the log of the runtime that did not start.',
+  ),
   'shutting-down': later(503, 'The service is shutting down', 'Retry at another instance.'),
+  'plugin-unavailable': later(503, 'The plugin cannot answer now', 'Wait for the time in Retry-After.'),
+  'scheduler-unavailable': later(
+    503,
+    'The scheduler of the node does not answer',
+    'Wait for the time in Retry-After, or ask the operator of the node.',
+  ),
+  'plugin-busy': later(503, 'The plugin answers too many calls already', 'Wait for the time in Retry-After.'),
   'queue-timeout': later(
     504,
     'No runtime was free in time',
     'Add runtimes for the flavour or call with mode=async.',
   ),
+  'plugin-timeout': later(
+    504,
+    'The plugin did not answer in time',
+    'Ask again later; a change that was asked for may have been made.',
+  ),
+  'node-timeout': later(
+    504,
+    'The node did not answer in time',
+    'The node may still be working on it: look before you send it again.',
+  ),
+  'scaling-timeout': later(
+    504,
+    'The runtimes were not scaled in time',
+    'Ask again: what was begun goes on, and a second request counts it.',
+  ),
+  'no-space-left': problem(507, 'The disk of the node is full', 'Delete something first.'),
 } as const satisfies Record<string, Problem>;
 
 export type ProblemCode = keyof typeof problems;

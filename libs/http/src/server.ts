@@ -1,5 +1,6 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { AppError, newId, type Part } from '@gantry/kernel';
 import { toProblemReply } from './problem-reply.js';
 
@@ -12,6 +13,13 @@ export interface ServerOptions {
   readonly portSetting: string;
   /** Longest time for running requests when it stops. */
   readonly graceMs?: number;
+  /** From the first byte of a request to the last of its body; 0: no limit. Default: 120,000. */
+  readonly requestTimeoutMs?: number;
+  /**
+   * Takes upgrade requests; without it they are answered as if they were none. The sockets are its business, also when
+   * the server stops: it waits for them within `graceMs` and cannot close them.
+   */
+  readonly onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
 export interface HttpServer extends Part {
@@ -31,8 +39,9 @@ const maxHeaderBytes = 32 * 1024;
 export function createHttpServer(options: ServerOptions, listener: RequestListener): HttpServer {
   const server = createServer({ maxHeaderSize: maxHeaderBytes, noDelay: true }, listener);
   server.headersTimeout = 15_000;
-  server.requestTimeout = 120_000;
+  server.requestTimeout = options.requestTimeoutMs ?? 120_000;
   server.keepAliveTimeout = 65_000;
+  if (options.onUpgrade !== undefined) server.on('upgrade', options.onUpgrade);
   server.on('clientError', (error, socket) => answerClientError(error, socket as Socket));
   return {
     name: options.name,

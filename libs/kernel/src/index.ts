@@ -6,3 +6,4 @@ export * from './deadline-wheel.js';
 export * from './ids.js';
 export * from './lifecycle.js';
 export * from './logger.js';
+export * from './signed-statement.js';

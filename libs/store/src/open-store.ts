@@ -13,6 +13,7 @@ import { createClusterStore } from './repositories/clusters.js';
 import { createDocumentStore } from './repositories/documents.js';
 import { createExecutionStore } from './repositories/executions.js';
 import { createKeyStore } from './repositories/keys.js';
+import { createNodeStore } from './repositories/nodes.js';
 import { createPayloadStore } from './repositories/payloads.js';
 import { createTokenLog } from './repositories/tokens.js';
 import type { Tables } from './schema.js';
@@ -65,6 +66,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     tokens: guard.wrap(createTokenLog(connection)),
     executions: guard.wrap(createExecutionStore(connection)),
     payloads: guard.wrap(createPayloadStore(connection)),
+    nodes: guard.wrap(createNodeStore(connection)),
+    bridgeKeys: guard.wrap(createKeyStore(connection, 'bridge_keys')),
     check: () => guard.run('check', () => writeAndRead(connection)),
     close: () => {
       closing ??= guard.close().then(() => db.destroy());

@@ -4,10 +4,14 @@
  * Every method throws {AppError} `store-unavailable` when the store does not answer in time or refuses to write.
  */
 import type {
+  AgentConfigDocument,
+  AgentInfo,
+  CallLimits,
   ClusterReport,
   ExecutionMode,
   ExecutionStatus,
   Language,
+  NodeGrant,
   Principal,
   Requirement,
   Role,
@@ -110,6 +114,8 @@ export interface Cluster {
 export interface ClusterStore {
   /** Makes or replaces the enrolment of a cluster; only the hash of the token is kept. */
   enrol(name: string, tokenSha256: string, atMs: number): Promise<void>;
+  /** Whether the token is this cluster's. */
+  isEnrolled(name: string, tokenSha256: string): Promise<boolean>;
   /** False when the token is not this cluster's. */
   report(name: string, tokenSha256: string, report: ClusterReport, atMs: number): Promise<boolean>;
   list(): Promise<readonly Cluster[]>;
@@ -171,6 +177,9 @@ export interface Execution {
   readonly runtimeId: string | undefined;
   readonly progressPerMille: number | undefined;
   readonly traceparent: string | undefined;
+  /** What its requirement asked of the runtime beyond time; a later publish says it again. */
+  readonly isFresh?: true | undefined;
+  readonly limits?: CallLimits | undefined;
 }
 
 export interface ExecutionOutcome {
@@ -228,10 +237,12 @@ export interface ExecutionStore {
   /** Undefined when unknown. */
   readLogs(id: string): Promise<string | undefined>;
   readParameters(id: string): Promise<Uint8Array | undefined>;
-  /** Newest first; `res` is left out (undefined). */
+  /** Newest first; `res` and what was asked of the runtime are left out (undefined). */
   list(filter: ExecutionFilter, page: PageRequest): Promise<Page<Execution>>;
   /** Asynchronous, `queued`, accepted before `beforeMs` and never confirmed by the broker; oldest first. */
   listUnpublished(beforeMs: number, limit: number): Promise<readonly Execution[]>;
+  /** When the asynchronous execution of a flavour that waits longest was accepted; undefined when none waits. */
+  oldestQueuedAtMs(flavour: string): Promise<number | undefined>;
   /**
    * Puts executions back to `queued` and unpublished: with `all`, every unfinished asynchronous one (the broker lost
    * its memory); else those `running` for longer than their `runMs` + `graceMs`. Exhausted ones become `dead`. What ran
@@ -263,6 +274,88 @@ export interface PayloadStore {
   purge(beforeMs: number): Promise<void>;
 }
 
+/** An edge node as a bridge knows it. */
+export interface EdgeNode {
+  readonly name: string;
+  readonly owner: string;
+  /** What connected last. */
+  readonly kind: 'gantry' | 'original' | undefined;
+  readonly createdAtMs: number;
+  readonly lastSeenMs: number | undefined;
+  /** Grows with everything that takes the name over; who holds an older one is fenced. */
+  readonly leaseEpoch: number;
+  /** Revocation id of the one credential that is good for the name. */
+  readonly credentialId: string | undefined;
+  readonly isRevoked: boolean;
+  /** As they were given at the enrolment. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly grants: readonly NodeGrant[];
+  readonly settings: AgentConfigDocument | undefined;
+  /** What the agent said of itself last. */
+  readonly report: AgentInfo | undefined;
+}
+
+export interface NodeStore {
+  /** False when the name is taken. */
+  create(node: {
+    name: string;
+    owner: string;
+    labels: Readonly<Record<string, string>>;
+    /** Null: it joins without a token. */
+    tokenSha256: string | null;
+    tokenExpiresAtMs: number | null;
+    createdAtMs: number;
+  }): Promise<boolean>;
+  /** Another enrolment token for a node that exists; an unused one stops working. False when there is no such node. */
+  renewEnrolment(name: string, tokenSha256: string, expiresAtMs: number): Promise<boolean>;
+  /**
+   * Takes the enrolment token and puts the credential in force, once: of several calls with one token one answers true.
+   * The lease moves on, so that the holder of an earlier credential is fenced.
+   */
+  redeem(request: {
+    name: string;
+    tokenSha256: string;
+    credentialId: string;
+    nowMs: number;
+  }): Promise<boolean>;
+  /**
+   * The next epoch of the name, for who holds its credential (null: for a node that has none). Undefined when the
+   * credential is not in force.
+   */
+  acquireLease(request: {
+    name: string;
+    credentialId: string | null;
+    kind: 'gantry' | 'original';
+    nowMs: number;
+  }): Promise<number | undefined>;
+  /** Writes down that the node is there. False when the lease is no longer the newest, or was revoked. */
+  touch(name: string, leaseEpoch: number, nowMs: number): Promise<boolean>;
+  /** False when the lease is no longer the newest. */
+  saveReport(name: string, leaseEpoch: number, report: AgentInfo): Promise<boolean>;
+  find(name: string): Promise<EdgeNode | undefined>;
+  /** By name. */
+  list(page: PageRequest): Promise<Page<EdgeNode>>;
+  countOwnedBy(owner: string): Promise<number>;
+  /** False when there is no such node. */
+  setGrants(name: string, grants: readonly NodeGrant[]): Promise<boolean>;
+  /** Answers the document with its new revision; undefined when there is no such node. */
+  setSettings(
+    name: string,
+    settings: Omit<AgentConfigDocument, 'revision'>,
+  ): Promise<AgentConfigDocument | undefined>;
+  /** Ends credential, enrolment token and lease. False when there is no such node. */
+  revoke(name: string): Promise<boolean>;
+  /** False when there was none. */
+  remove(name: string): Promise<boolean>;
+}
+
+/** What a bridge keeps. */
+export interface BridgeStore {
+  readonly nodes: NodeStore;
+  /** Its own keys, for credentials of nodes and statements to them: no user's token is signed with one. */
+  readonly bridgeKeys: KeyStore;
+}
+
 /** What a cloud frontend keeps. */
 export interface CloudStore {
   readonly accounts: AccountStore;
@@ -287,8 +380,8 @@ export interface StoreInfo {
   readonly migrationVersion: string;
 }
 
-/** One database with both; `openStore` makes it. */
-export interface Store extends CloudStore, EdgeStore {
+/** One database with all of them; `openStore` makes it. */
+export interface Store extends CloudStore, EdgeStore, BridgeStore {
   readonly info: StoreInfo;
   /** Answers when the store can be read and written. @throws {AppError} store-unavailable */
   check(): Promise<void>;

@@ -100,6 +100,8 @@ interface ExecutionsTable {
   /** When the current attempt was granted. */
   leased_at_ms: number | null;
   purged: number;
+  /** What a runtime is asked beyond time, as JSON; null when nothing. */
+  options_json: string | null;
   /** The long columns stand last: SQLite walks over every column before the wanted one. */
   res: string | null;
   logs: string;
@@ -116,6 +118,25 @@ interface PayloadsTable {
   body: Bytes;
 }
 
+export interface NodesTable {
+  name: string;
+  owner: string;
+  /** What connected last. */
+  kind: 'gantry' | 'original' | null;
+  created_at_ms: number;
+  last_seen_ms: number | null;
+  lease_epoch: number;
+  /** Revocation id of its credential; null before it has one, and when it was revoked. */
+  credential_id: string | null;
+  revoked: number;
+  enrolment_sha256: string | null;
+  enrolment_expires_ms: number | null;
+  labels_json: string;
+  grants_json: string;
+  settings_json: string | null;
+  report_json: string | null;
+}
+
 /** One row, written and read by `check()`. */
 interface HealthTable {
   id: number;
@@ -130,6 +151,8 @@ export interface Tables {
   requirements: RequirementsTable;
   clusters: ClustersTable;
   signing_keys: SigningKeysTable;
+  bridge_keys: SigningKeysTable;
+  nodes: NodesTable;
   tokens: TokensTable;
   executions: ExecutionsTable;
   execution_parameters: ExecutionParametersTable;

@@ -12,13 +12,13 @@ describe('the configuration of a runtime', () => {
     expect(values.flavours).toEqual(['Nature', 'vision']);
     expect(toRuntimeOptions(values)).toMatchObject({
       slots: 2,
-      isolation: 'process',
+      isolation: 'auto',
       drainMs: 3000,
     });
   });
 
   it('names every problem', () => {
-    const env = { GANTRY_RUNTIME_ISOLATION: 'none', GANTRY_RUNTIME_SLOTS: '0' };
+    const env = { GANTRY_RUNTIME_ISOLATION: 'none', GANTRY_RUNTIME_SLOTS: '-1' };
     expect(() => loadConfig(runtimeSchema, { argv: [], env })).toThrow(
       /isolation[\s\S]*slots|slots[\s\S]*isolation/,
     );

@@ -1,4 +1,5 @@
 import { type Broker, encodeCancel, encodeDrain, encodeRequest, queues } from '@gantry/broker';
+import { type ExecutionRequest, flavourDefinitionSchema } from '@gantry/contracts';
 import { AppError } from '@gantry/kernel';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { errorOf, FakeFrontend, flavour } from './testing/broker-fixture.js';
@@ -8,6 +9,8 @@ const add = 'export default (a, b) => a + b;';
 const endless = 'export default () => { for (;;); };';
 /** Says in its log when it ran, so that order can be told. */
 const slow = 'export default (ms) => new Promise((r) => setTimeout(() => r(Date.now()), ms));';
+
+const define = (changes: object) => flavourDefinitionSchema.parse({ name: flavour, ...changes });
 
 let frontend: FakeFrontend;
 beforeEach(async () => {
@@ -80,14 +83,51 @@ describe('a synchronous call', () => {
   it.each([
     ['PY', 'gAVOLg=='],
     ['C', ''],
-  ] as const)('in %s is answered with language-unavailable', async (language, res) => {
-    await frontend.runtime();
+  ] as const)('in %s is answered with language-unavailable where it is missing', async (language, res) => {
+    await frontend.runtime({ pythonExecutable: '/nowhere/python3' });
     const finished = await frontend.finished(await frontend.send(frontend.request(add, { language })));
     expect(JSON.parse(finished.result.toString())).toEqual({
       ret_code: -1,
       res,
-      err: `language-unavailable: flavour "Nature" has no runtime for ${language} in this release`,
+      err: expect.stringMatching(
+        `^language-unavailable: flavour "Nature" has no runtime for ${language}: .*Debian package python3`,
+      ),
     });
+  });
+
+  it('in a language that its flavour does not declare is not run', async () => {
+    await frontend.runtime({ definitions: [define({ languages: ['PY'] })] });
+    const finished = await frontend.finished(await frontend.send(frontend.request(add)));
+    expect(errorOf(finished)).toBe(
+      'language-unavailable: flavour "Nature" has no runtime for JS: it is declared for PY only',
+    );
+  });
+
+  it('keeps to the limits of its flavour, and to lower ones of its requirement', async () => {
+    const limits = { executionSeconds: 1, resultBytes: 100, logBytes: 10 };
+    await frontend.runtime({ definitions: [define({ limits })] });
+    const text = 'export default (n) => { console.log("x".repeat(50)); return "x".repeat(n); }';
+    const endless = 'export default () => { for (;;); }';
+    const run = async (source: string, values: unknown[], changes: Partial<ExecutionRequest> = {}) =>
+      frontend.finished(await frontend.send(frontend.request(source, changes), values));
+    expect(errorOf(await run(text, [99]))).toBe(
+      'result-too-large: the result has 101 bytes, the limit is 100',
+    );
+    expect(errorOf(await run(text, [50], { limits: { resultBytes: 40 } }))).toMatch(/limit is 40$/);
+    const fine = await run(text, [98], { limits: { resultBytes: 1000, logBytes: 4 } });
+    expect([errorOf(fine), fine.log.toString()]).toEqual([null, 'xxxx\n[log truncated]\n']);
+    expect(errorOf(await run(endless, [], { runMs: 60_000 }))).toBe(
+      'execution-timeout: stopped after 1000 ms',
+    );
+  });
+
+  it('that asks for a fresh realm gets one each time', async () => {
+    await frontend.runtime();
+    const counter = 'let calls = 0; export default () => { calls += 1; return calls; }';
+    const count = async (changes: Partial<ExecutionRequest>) =>
+      decodeAnswer((await frontend.finished(await frontend.send(frontend.request(counter, changes)))).result);
+    expect([await count({ isFresh: true }), await count({ isFresh: true })]).toEqual([1, 1]);
+    expect([await count({}), await count({}), await count({ isFresh: true })]).toEqual([1, 2, 1]);
   });
 
   it('that waited too long is not started', async () => {
@@ -307,6 +347,47 @@ describe('stopping', () => {
     expect(runtime.notReady()).toBe('the runtime is stopped');
   });
 
+  it('hands a call that it held and did not start to another runtime, which runs it', async () => {
+    const runtime = await frontend.runtime();
+    const running = await frontend.send(frontend.request(slow, { mode: 'async' }), [400]);
+    await until(() => runtime.running === 1, 'running');
+    const held = await frontend.send(frontend.request(add), [20, 22]);
+    await until(async () => (await frontend.waiting('sync')) === 0, 'held');
+    const stopping = runtime.stop();
+    await frontend.runtime();
+    const end = await frontend.finished(held);
+    expect([end.status, decodeAnswer(end.result)]).toEqual(['succeeded', 42]);
+    await stopping;
+    expect(frontend.finishedOf(running)?.status).toBe('succeeded');
+  });
+
+  it('does not wait longer than a stop may take for a drain that may take long', async () => {
+    const runtime = await frontend.runtime({ drainMs: 200 });
+    const source = 'export default () => { gantry.progress(1); for (;;); };';
+    await frontend.send(frontend.request(source, { mode: 'async', runMs: 60_000 }));
+    await until(() => frontend.results.some(({ kind }) => kind === 'progress'), 'running');
+    const draining = runtime.drain({ timeoutMs: 60_000 });
+    expect([runtime.phase, runtime.running]).toEqual(['draining', 1]);
+    await runtime.stop();
+    await draining;
+    expect(await frontend.waiting('async')).toBe(1);
+  });
+
+  it('gives a held call back as it came when the broker takes no copy: then it may have run', async () => {
+    const broker: Broker = frontend.server.connect();
+    const leaving = await frontend.runtime({ drainMs: 100 }, broker);
+    await frontend.send(frontend.request(slow, { mode: 'async', runMs: 60_000 }), [60_000]);
+    await until(() => leaving.running === 1, 'running');
+    const held = await frontend.send(frontend.request(add), [1, 2]);
+    await until(async () => (await frontend.waiting('sync')) === 0, 'held');
+    const publishAnyway = broker.publish.bind(broker);
+    broker.publish = (message, options) =>
+      message.exchange === 'requests.v1' ? Promise.resolve('rejected') : publishAnyway(message, options);
+    await frontend.runtime();
+    await leaving.stop();
+    expect(errorOf(await frontend.finished(held))).toMatch(/^worker-lost: /);
+  });
+
   it('gives back what does not finish in time, and leaves no process', async () => {
     const runtime = await frontend.runtime({ drainMs: 300 });
     const source = 'export default () => { gantry.progress(1); for (;;); };';
@@ -336,8 +417,8 @@ describe('stopping', () => {
   });
 
   it('refuses to start at a level that it does not have', async () => {
-    await expect(frontend.runtime({ isolation: 'container' })).rejects.toThrow(
-      'isolation level "container" cannot be had',
+    await expect(frontend.runtime({ isolation: 'process', isProduction: true })).rejects.toThrow(
+      'isolation level "process" cannot be had',
     );
   });
 });

@@ -1,14 +1,22 @@
-import { ConfigError } from '@gantry/config';
-import { messageOf } from '@gantry/kernel';
-import { Command } from 'commander';
+import { readVersion } from '@gantry/http';
+import { Command, CommanderError } from 'commander';
 import { addClusters } from './commands/clusters.js';
 import { addConfig } from './commands/config.js';
 import { addDemo } from './commands/demo.js';
 import { addExecutions } from './commands/executions.js';
+import { addFlavours } from './commands/flavours.js';
 import { addFunctions } from './commands/functions.js';
+import { addJobs } from './commands/jobs.js';
+import { addNodes } from './commands/nodes.js';
+import { addQueues } from './commands/queues.js';
+import { addRuntime } from './commands/runtime.js';
 import { addTokens } from './commands/tokens.js';
 import { up } from './commands/up.js';
+import { UsageError } from './commands/usage-error.js';
 import { addUsers } from './commands/users.js';
+import { fail } from './terminal.js';
+
+const packageUrl = new URL('../package.json', import.meta.url);
 
 /** The `gantry` command. `argv` is without node and script. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -17,24 +25,42 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     await buildProgram().parseAsync([...argv], { from: 'user' });
   } catch (error) {
-    console.error(messageOf(error));
-    process.exitCode = error instanceof ConfigError ? 2 : 1;
+    // Help that was asked for is printed by then, and no failure.
+    if (error instanceof CommanderError && error.exitCode === 0) return;
+    fail(error instanceof CommanderError ? toUsageError(error) : error, { isJson: asksForJson(argv) });
   }
+}
+
+/** Wrong options may be why parsing failed, so this one is looked for by itself. */
+const asksForJson = (argv: readonly string[]): boolean => {
+  const end = argv.indexOf('--');
+  return argv.slice(0, end === -1 ? argv.length : end).includes('--json');
+};
+
+function toUsageError({ code, message }: CommanderError): UsageError {
+  // A group of commands without the name of one: commander would print the help and say nothing else.
+  if (code === 'commander.help') return new UsageError('name a command; add --help for the list of them');
+  return new UsageError(message.replace(/^error: /, ''));
 }
 
 function buildProgram(): Command {
   const program = new Command('gantry')
+    // Both hold for every command below, so they come first: mistakes are thrown, and printed like all other errors.
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
     .description('Runs functions at the edge: the platform, and the tools to use it')
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 failed, 2 wrong use or settings, 3 not allowed, 4 not reachable, 5 timed out.',
+      '\nExit codes: 0 done, 1 failed, 2 wrong use or settings, 3 not allowed, 4 not reachable, 5 timed out,\n6 the execution succeeded but its result cannot be shown.',
     )
+    .version(readVersion('gantry', packageUrl).version)
     .option('--json', 'print one JSON document')
     .option(
       '--cloud-url <url>',
-      'cloud frontend (GANTRY_CLOUD_URL; default: the platform of the data folder)',
+      'cloud frontend (GANTRY_CLOUD_URL; default: the platform that runs on the data folder)',
     )
     .option('--edge-url <url>', 'edge frontend (GANTRY_EDGE_URL; default: the platform of the data folder)')
+    .option('--bridge-url <url>', 'bridge (GANTRY_BRIDGE_URL; default: the platform of the data folder)')
     .option('--user <name>', 'account to sign in with', 'admin')
     .option('--password-file <path>', "its password (GANTRY_PASSWORD_FILE; default: the data folder's)")
     .option('--data-dir <path>', 'data folder (GANTRY_DATA_DIR; default ./data)');
@@ -47,7 +73,12 @@ function buildProgram(): Command {
   addTokens(program);
   addFunctions(program);
   addExecutions(program);
+  addFlavours(program);
+  addRuntime(program);
   addClusters(program);
+  addNodes(program);
+  addJobs(program);
+  addQueues(program);
   addConfig(program);
   return program;
 }

@@ -1,4 +1,5 @@
 /** What commands print: results on standard output, everything else on standard error. */
+import { ConfigError } from '@gantry/config';
 import { messageOf } from '@gantry/kernel';
 import Table from 'cli-table3';
 import colors from 'picocolors';
@@ -67,10 +68,13 @@ export async function withProgress<T>(what: string, work: Promise<T>): Promise<T
   }
 }
 
-/** Exit codes: 2 wrong use, 3 not allowed, 4 not reachable, 5 timed out, 1 anything else. */
+/** Exit codes: 2 wrong use, 3 not allowed, 4 not reachable, 5 timed out, 6 a result not shown, 1 anything else. */
 function exitCodeOf(error: unknown): number {
   const { status, code } = (error ?? {}) as { status?: number; code?: string };
-  if (code === 'unreachable') return 4;
+  if (error instanceof ConfigError) return 2;
+  if (code === 'unreachable' || code === 'not-running') return 4;
+  // The execution succeeded.
+  if (code === 'unreadable-result') return 6;
   if (status === 401 || status === 403) return 3;
   if (status === 503) return 4;
   if (status === 504 || code === 'timeout') return 5;
@@ -80,20 +84,31 @@ function exitCodeOf(error: unknown): number {
 
 /** Prints an error with its code and what to do next, and ends the process. */
 export function fail(error: unknown, output: Output): never {
-  const { code, detail, errors } = (error ?? {}) as {
+  const { code, detail, errors, executionId } = (error ?? {}) as {
     code?: string;
     detail?: string;
     errors?: readonly { pointer: string; detail: string }[];
+    executionId?: string;
   };
   // The message of a refusal begins with its code, which is shown anyway.
   const text = detail ?? messageOf(error);
   if (output.isJson)
-    console.log(JSON.stringify({ error: { code: code ?? 'error', detail: text, errors } }, null, 2));
+    console.log(
+      JSON.stringify(
+        { error: { code: code ?? 'error', detail: text, errors, execution_id: executionId } },
+        null,
+        2,
+      ),
+    );
   else {
     console.error(`${colors.red('error')}${code === undefined ? '' : ` ${colors.bold(code)}`}: ${text}`);
     // A single field stands in the text already.
     if (errors !== undefined && errors.length > 1)
       for (const one of errors) console.error(`  ${one.pointer}: ${one.detail}`);
+    if (executionId !== undefined)
+      console.error(
+        `Execution ${executionId} succeeded; what it wrote: npx gantry executions logs ${executionId}`,
+      );
     if (code === 'unreachable')
       console.error(
         'Is the platform running? "npm start" starts one; --cloud-url and --edge-url name another.',

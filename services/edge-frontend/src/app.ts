@@ -17,7 +17,9 @@ import { buildReadiness } from './readiness.js';
 import { deviceMetricsRoute } from './routes/device-metrics.js';
 import { executeRoute } from './routes/execute-function.js';
 import { executionRoutes } from './routes/executions.js';
+import { flavoursRoute } from './routes/flavours.js';
 import { payloadRoute } from './routes/payloads.js';
+import { scaleRoute } from './routes/scale-runtimes.js';
 import { KeyFollower } from './usecases/follow-keys.js';
 import { ClusterRegistration } from './usecases/register-cluster.js';
 
@@ -58,7 +60,7 @@ export function createEdgeFrontend(options: EdgeFrontendOptions): EdgeFrontend {
     logger,
   });
   const core = buildCore(options, { clock, frontendId, edgeMetrics });
-  const { deps, watch, wheel } = core;
+  const { ages, deps, directory, watch, wheel } = core;
   const { journal, signals, waiting, admission } = deps;
   const registration = new ClusterRegistration({
     cloud,
@@ -91,7 +93,7 @@ export function createEdgeFrontend(options: EdgeFrontendOptions): EdgeFrontend {
     app,
   );
   observeEdge(options.metrics, {
-    ...{ flavours: edge.flavours, watch, waiting, signals, journal, admission },
+    ...{ flavours: edge.flavours, watch, directory, ages, waiting, signals, journal, admission },
     brokerIsConnected: () => broker.status === 'connected',
   });
   const parts: readonly Part[] = [
@@ -151,7 +153,9 @@ export function createEdgeFrontend(options: EdgeFrontendOptions): EdgeFrontend {
 const buildRoutes = (deps: EdgeDeps): readonly Route[] => [
   executeRoute(deps),
   ...executionRoutes(deps),
+  flavoursRoute(deps),
   deviceMetricsRoute(deps),
+  scaleRoute(deps.scaling),
   payloadRoute(deps),
 ];
 

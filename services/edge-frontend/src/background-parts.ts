@@ -1,4 +1,4 @@
-import { type Consumer, subscribeCancels, subscribeReplies } from '@gantry/broker';
+import { type Consumer, subscribeCancels, subscribeReplies, subscribeRuntimes } from '@gantry/broker';
 import { messageOf, type Part } from '@gantry/kernel';
 import type { Core, Made } from './compose-core.js';
 import type { EdgeFrontendOptions } from './edge-options.js';
@@ -46,6 +46,14 @@ export function buildBackgroundParts(
         },
       }),
     ),
+    core.directory,
+    consumerPart('runtimes', base, () =>
+      subscribeRuntimes({
+        ...{ broker, frontendId, logger },
+        onStatus: (status) => core.directory.receive(status),
+      }),
+    ),
+    core.ages,
     leaseExecutions({ ...base, maxAttempts: edge.maxAttempts, onLease: edgeMetrics.countLease }),
     new ResultCollector({
       ...base,

@@ -1,4 +1,5 @@
 import { publishCancel } from '@gantry/broker';
+import { flavourOf } from '@gantry/contracts';
 import { type Clock, DeadlineWheel } from '@gantry/kernel';
 import type { EdgeDeps } from './deps.js';
 import type { EdgeMetrics } from './edge-metrics.js';
@@ -9,7 +10,9 @@ import { CodeShelf } from './usecases/code-shelf.js';
 import { DocumentCache } from './usecases/document-cache.js';
 import { ExecutionSignals } from './usecases/execution-signals.js';
 import { FlavourWatch } from './usecases/flavour-watch.js';
+import { QueueAges } from './usecases/queue-ages.js';
 import { DeviceMetrics } from './usecases/report-device-metrics.js';
+import { RuntimeDirectory } from './usecases/runtime-directory.js';
 import { WaitingCalls } from './usecases/waiting-calls.js';
 
 const cancelTimeoutMs = 2000;
@@ -25,11 +28,14 @@ export interface Made {
 export interface Core {
   readonly deps: EdgeDeps;
   readonly watch: FlavourWatch;
+  readonly directory: RuntimeDirectory;
+  readonly ages: QueueAges;
   readonly wheel: DeadlineWheel;
 }
 
 /** Everything between a route and the broker. */
-export function buildCore({ broker, cloud, config, logger, store }: EdgeFrontendOptions, made: Made): Core {
+export function buildCore(options: EdgeFrontendOptions, made: Made): Core {
+  const { broker, cloud, config, logger, scaler, store } = options;
   const { clock, edgeMetrics, frontendId } = made;
   const { edge } = config;
   const { executions, payloads } = store;
@@ -47,6 +53,9 @@ export function buildCore({ broker, cloud, config, logger, store }: EdgeFrontend
         logger.warn('queued calls lost their last runtime', { flavour, count: failed.length });
     },
   });
+  const definitions = edge.flavours.map((name) => flavourOf(options.definitions ?? [], name));
+  const directory = new RuntimeDirectory({ definitions, clock });
+  const ages = new QueueAges({ flavours: edge.flavours, executions, clock, logger });
   const journal = new CallJournal({
     record: (rows) => executions.record(rows),
     ...{ waiting, clock, logger },
@@ -71,6 +80,8 @@ export function buildCore({ broker, cloud, config, logger, store }: EdgeFrontend
       }),
       code: new CodeShelf({ payloads, cloud, clock }),
       flavours: watch,
+      runtimes: directory,
+      definitions: new Map(definitions.map((one) => [one.name, one])),
       limits: {
         defaultRunMs: edge.defaultRunSeconds * 1000,
         maxRunMs: edge.maxRunSeconds * 1000,
@@ -79,6 +90,7 @@ export function buildCore({ broker, cloud, config, logger, store }: EdgeFrontend
       },
       ...{ payloads, clock, frontendId },
     },
+    flavours: { definitions, watch, directory, waiting, ages },
     call: {
       ...{ broker, waiting, journal, clock },
       cancel: sendCancel,
@@ -86,9 +98,13 @@ export function buildCore({ broker, cloud, config, logger, store }: EdgeFrontend
       countOutcome: edgeMetrics.countExecution,
     },
     submit: { broker, executions, clock, logger, countOutcome: edgeMetrics.countExecution },
+    scaling: {
+      ...{ scaler, clusterName: edge.name, flavours: edge.flavours, clock, logger },
+      countScaling: edgeMetrics.countScaling,
+    },
     signals: new ExecutionSignals(edge.maxLongPolls),
     deviceMetrics: new DeviceMetrics(edgeMetrics.deviceGauge),
     ...{ executions, payloads, journal, waiting, clock, logger, sendCancel },
   };
-  return { deps, watch, wheel };
+  return { deps, watch, directory, ages, wheel };
 }

@@ -2,6 +2,8 @@ import {
   type BrokerSettings,
   brokerSection,
   type ConfigSchema,
+  type FlavourSettings,
+  flavourSection,
   type ObservationSettings,
   observationSection,
   type StorageSettings,
@@ -37,6 +39,8 @@ export interface EdgeSettings {
     readonly retentionDays: number;
     readonly recordSyncExecutions: boolean;
     readonly documentStaleHours: number;
+    readonly maxScaledRuntimes: number;
+    readonly runtimeConfigFile: string;
   };
 }
 
@@ -221,15 +225,30 @@ export const edgeSection: ConfigSchema<EdgeSettings> = {
       env: 'GANTRY_DOCUMENT_STALE_HOURS',
       arg: 'document-stale-hours',
     },
+    maxScaledRuntimes: {
+      doc: 'Most runtimes of a flavour that POST /v1/scale may start on this machine; 0: it starts none',
+      format: 'nat',
+      default: 0,
+      env: 'GANTRY_MAX_SCALED_RUNTIMES',
+      arg: 'max-scaled-runtimes',
+    },
+    runtimeConfigFile: {
+      doc: 'YAML file for the runtimes that POST /v1/scale starts as processes; empty: none',
+      format: 'optional-text',
+      default: '',
+      env: 'GANTRY_RUNTIME_CONFIG_FILE',
+      arg: 'runtime-config-file',
+    },
   },
 };
 
 /** The whole schema of the process; the embedded shape spreads {@link edgeSection} into its own. */
 export const edgeFrontendSchema: ConfigSchema<
-  EdgeSettings & StorageSettings & BrokerSettings & ObservationSettings
+  EdgeSettings & StorageSettings & BrokerSettings & ObservationSettings & FlavourSettings
 > = {
   ...storageSection,
   ...brokerSection,
+  ...flavourSection,
   ...observationSection,
   ...edgeSection,
 };

@@ -5,7 +5,9 @@ import type { Admission } from './usecases/admit-call.js';
 import type { CallJournal } from './usecases/call-journal.js';
 import type { ExecutionSignals } from './usecases/execution-signals.js';
 import type { FlavourWatch } from './usecases/flavour-watch.js';
+import type { QueueAges } from './usecases/queue-ages.js';
 import type { DeviceGauge } from './usecases/report-device-metrics.js';
+import type { RuntimeDirectory } from './usecases/runtime-directory.js';
 import type { WaitingCalls } from './usecases/waiting-calls.js';
 
 /** What an edge frontend counts. Labels have few values: configured flavours, modes, ends; devices are bounded. */
@@ -19,6 +21,7 @@ export interface EdgeMetrics {
   countRepublished(): void;
   countDropped(count: number): void;
   countUnclaimed(): void;
+  countScaling(flavour: string, outcome: string): void;
   readonly deviceGauge: DeviceGauge;
 }
 
@@ -45,6 +48,10 @@ export function createEdgeMetrics(metrics: Metrics): EdgeMetrics {
   ]);
   const republished = metrics.counter('executions_republished_total', 'Accepted executions published again');
   const dropped = metrics.counter('records_dropped_total', 'Records of synchronous calls dropped unwritten');
+  const scalings = metrics.counter('scalings_total', 'Requests to scale a flavour by how they ended', [
+    'flavour',
+    'outcome',
+  ]);
   const device = metrics.gauge('device_metric', 'Figures as devices report them', ['device', 'name']);
   return {
     countExecution: ({ flavour, mode }, outcome) => executions.inc({ flavour, mode, outcome }),
@@ -56,6 +63,7 @@ export function createEdgeMetrics(metrics: Metrics): EdgeMetrics {
     countRepublished: () => republished.inc(),
     countDropped: (count) => dropped.inc(count),
     countUnclaimed: () => unclaimed.inc(),
+    countScaling: (flavour, outcome) => scalings.inc({ flavour, outcome }),
     deviceGauge: {
       set: (labels, value) => device.set(labels, value),
       remove: (labels) => device.remove(labels),
@@ -66,6 +74,8 @@ export function createEdgeMetrics(metrics: Metrics): EdgeMetrics {
 export interface Observed {
   readonly flavours: readonly string[];
   readonly watch: FlavourWatch;
+  readonly directory: RuntimeDirectory;
+  readonly ages: QueueAges;
   readonly waiting: WaitingCalls;
   readonly signals: ExecutionSignals;
   readonly journal: CallJournal;
@@ -75,7 +85,7 @@ export interface Observed {
 
 /** Gauges that are read when somebody asks. */
 export function observeEdge(metrics: Metrics, observed: Observed): void {
-  const { admission, flavours, journal, signals, waiting, watch } = observed;
+  const { admission, ages, directory, flavours, journal, signals, waiting, watch } = observed;
   const read = (name: string, help: string, value: () => number) =>
     metrics.gauge(name, help, [], (gauge) => gauge.set(value()));
   read('calls_waiting', 'Synchronous calls that wait for a result', () => waiting.size);
@@ -96,15 +106,21 @@ export function observeEdge(metrics: Metrics, observed: Observed): void {
       }
     },
   );
-  metrics.gauge('flavour_runtimes', 'Runtimes that serve a flavour', ['flavour'], (gauge) => {
+  metrics.gauge('flavour_runtimes', 'Executions that a flavour can run at once', ['flavour'], (gauge) => {
     for (const flavour of flavours) gauge.set({ flavour }, watch.stateOf(flavour)?.sync.consumers ?? 0);
   });
   metrics.gauge(
     'queue_oldest_seconds',
-    'Age of the oldest queued call of this process',
-    ['flavour'],
+    'Age of the oldest that waits; synchronous: of this process',
+    ['flavour', 'mode'],
     (gauge) => {
-      for (const flavour of flavours) gauge.set({ flavour }, waiting.oldestQueuedMs(flavour) / 1000);
+      for (const flavour of flavours) {
+        gauge.set({ flavour, mode: 'sync' }, waiting.oldestQueuedMs(flavour) / 1000);
+        gauge.set({ flavour, mode: 'async' }, ages.ageSeconds(flavour));
+      }
     },
   );
+  metrics.gauge('flavour_running', 'Executions that run, as runtimes last said', ['flavour'], (gauge) => {
+    for (const flavour of flavours) gauge.set({ flavour }, directory.stateOf(flavour).running);
+  });
 }

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { openBroker } from '@gantry/broker';
-import { ConfigError, loadServiceConfig, runService, storeUrlOf } from '@gantry/config';
+import { ConfigError, loadFlavours, loadServiceConfig, runService, storeUrlOf } from '@gantry/config';
 import { createMetricsServer, readVersion } from '@gantry/http';
 import { openStore } from '@gantry/store';
 import { createLogger, createMetrics } from '@gantry/telemetry';
 import { linkOverHttp } from './adapters/cloud-http/cloud-http.js';
-import { createEdgeFrontend } from './app.js';
+import { createEdgeFrontend, type EdgeFrontend } from './app.js';
+import { buildLocalScaler } from './compose-scaler.js';
 import { edgeFrontendSchema } from './config.js';
 
 await runService(async () => {
@@ -14,6 +15,10 @@ await runService(async () => {
   if (config.broker.url === 'in-process:')
     throw new ConfigError([
       'GANTRY_BROKER_URL: an edge frontend of its own process needs amqp:// or amqps://',
+    ]);
+  if (edge.maxScaledRuntimes > 0 && edge.runtimeCredentialFile === '')
+    throw new ConfigError([
+      'GANTRY_RUNTIME_CREDENTIAL_FILE: runtimes that POST /v1/scale starts need it to fetch code',
     ]);
   const logger = createLogger({ service: 'edge-frontend', ...config.log });
   const metrics = createMetrics();
@@ -31,8 +36,9 @@ await runService(async () => {
     logger,
   });
   const cloud = linkOverHttp({ cloudUrl: edge.cloudUrl, name: edge.name, enrolmentToken });
-  const frontend = createEdgeFrontend({
+  const frontend: EdgeFrontend = createEdgeFrontend({
     config,
+    definitions: loadFlavours(config),
     broker,
     store,
     cloud,
@@ -40,6 +46,7 @@ await runService(async () => {
     metrics,
     version,
     runtimeCredential,
+    scaler: buildLocalScaler(config, () => frontend.url),
   });
   const metricsServer = createMetricsServer(config.metrics, [metrics]);
   return {

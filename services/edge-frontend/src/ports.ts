@@ -43,3 +43,41 @@ export interface TrustedKeysFile {
   /** Replaces it whole; only its owner can read it. */
   write(trusted: TrustedKeys): Promise<void>;
 }
+
+/** Keeps as many runtimes of a flavour as it is told. */
+export interface RuntimeScaler {
+  /** Most runtimes of one flavour; one that still drains counts. */
+  readonly maxRuntimes: number;
+  /** Runtimes of the flavour that take executions or are about to. */
+  countOf(flavour: string): Promise<number>;
+  /**
+   * Starts or drains runtimes until there are `count` (1 or more); resolves when the new ones take executions and the
+   * others have ended. What did not end in time goes on draining and is not counted any more.
+   * @throws {AppError} scaling-in-progress, scaling-failed with the reason, scaling-timeout, invalid-request
+   */
+  scaleTo(flavour: string, count: number, options: { readonly timeoutMs: number }): Promise<void>;
+}
+
+export interface FleetMember {
+  readonly id: string;
+  readonly isDraining: boolean;
+}
+
+/** Where runtimes are started and ended, one at a time: processes of a machine, parts of this process. */
+export interface RuntimeFleet {
+  readonly maxRuntimes: number;
+  /** Oldest first, without those that are gone. */
+  list(flavour: string): Promise<readonly FleetMember[]>;
+  /**
+   * Resolves once one more takes executions.
+   * @throws {Error} the reason; a DeadlineError when the time was over. Nothing is left of it then.
+   */
+  start(flavour: string, options: { readonly timeoutMs: number }): Promise<void>;
+  /** It takes nothing new and ends with what it runs. Answers whether it has ended in time; else it goes on draining. */
+  drain(flavour: string, id: string, options: { readonly timeoutMs: number }): Promise<boolean>;
+  /**
+   * Keeps other programs from scaling the flavour, until the answer is called. Absent: there are none.
+   * @throws {AppError} scaling-in-progress
+   */
+  claim?(flavour: string): () => void;
+}

@@ -1,10 +1,15 @@
 /** What a stranger, a broken client or an attacker sends. Every answer is held against the OpenAPI document. */
 
+import { join } from 'node:path';
+import { silentLogger } from '@gantry/kernel';
+import { openStore } from '@gantry/store';
 import { attenuateToken, BiscuitIssuer, newSigningKey } from '@gantry/tokens';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Answer, checked, checkedFetch } from '../support/checked-fetch.js';
 import { type Device, newDevice, resultOf, signIn } from '../support/device.js';
 import { type Platform, startPlatform } from '../support/platform.js';
+
+const hourMs = 3_600_000;
 
 let platform: Platform;
 let admin: Device;
@@ -165,7 +170,34 @@ describe('tokens', () => {
     expectProblem(await execute({ token }), 401, 'invalid-token');
   });
 
-  it('answers 401 for an expired token', async () => {
+  it('answers 401 for a token a day after it was issued, with the key and the lifetime of the platform', async () => {
+    const store = await openStore({
+      url: `file:${join(platform.dataDir, 'gantry.db')}`,
+      logger: silentLogger,
+    });
+    try {
+      const keys = await store.keys.list();
+      const issuer = new BiscuitIssuer(() => keys);
+      // As the platform itself issued it then: only the moment is chosen.
+      const issuedBefore = async (ageMs: number) =>
+        (
+          await issuer.issue(
+            { user: 'admin', org: undefined, role: 'administrator' },
+            { nowMs: Date.now() - ageMs, lifetimeMs: 24 * hourMs },
+          )
+        ).token;
+      const young = await issuedBefore(23 * hourMs);
+      expect((await execute({ token: young, body: '["ImEi"]' })).status).toBe(200);
+      const old = await issuedBefore(24 * hourMs + 2000);
+      expectProblem(await execute({ token: old }), 401, 'token-expired');
+      const atCloud = await checkedFetch(`${platform.cloudUrl}/v1/functions`, { headers: { token: old } });
+      expectProblem(atCloud, 401, 'token-expired');
+    } finally {
+      await store.close();
+    }
+  });
+
+  it('answers 401 for a token that its bearer let expire', async () => {
     const token = await attenuateToken(admin.token, { expiresAtMs: Date.now() - 1000 });
     expectProblem(await execute({ token }), 401, 'token-expired');
   });

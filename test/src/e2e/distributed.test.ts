@@ -96,6 +96,36 @@ it('drains on SIGTERM: what runs is answered', async () => {
   for (const answer of await Promise.all(answers)) expect(resultOf(answer.json)).toBe('finished');
 });
 
+it('hands on what a draining runtime held: every call runs exactly once, none is lost', async () => {
+  const functionId = await device.upload(
+    'export default async (n) => { await new Promise((resolve) => setTimeout(resolve, 300)); return n; };',
+  );
+  platform.startRuntime();
+  await until('the second runtime to take executions', async () => {
+    const flavours = await checkedFetch(`${platform.edgeUrl}/v1/flavours`, {
+      headers: { token: device.token },
+    });
+    return flavours.json[0].live.slots === 2;
+  });
+  // While a runtime runs an asynchronous execution, it holds a synchronous call beside.
+  const sleeper = await device.upload(sleepThen(2000, 'slept'));
+  const asleep = await Promise.all(
+    [0, 1].map(() => device.execute(sleeper, requirementId, [], { mode: 'async' })),
+  );
+  const isRunning = async ({ json }: (typeof asleep)[number]) =>
+    (await device.read(json.execution_id)).json.status === 'running';
+  await until('both to run', async () => (await Promise.all(asleep.map(isRunning))).every(Boolean));
+  const numbers = Array.from({ length: 6 }, (_, index) => index);
+  const answers = numbers.map((n) => device.execute(functionId, requirementId, [n]));
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  expect(await platform.runtimes.at(-1)?.stop('SIGTERM')).toBe(0);
+  for (const [index, answer] of (await Promise.all(answers)).entries()) {
+    expect(answer.json).toMatchObject({ ret_code: 0, err: null });
+    expect(resultOf(answer.json)).toBe(index);
+  }
+  for (const { json } of asleep) expect(resultOf(await endOf(json.execution_id))).toBe('slept');
+});
+
 it('loses no asynchronous execution and hangs no caller when RabbitMQ restarts under load', async () => {
   const functionId = await device.upload(sleepThen(50, 'kept'));
   const accepted: string[] = [];

@@ -130,7 +130,7 @@ describe('the Python client', () => {
     expect([removed.status, removed.body]).toEqual([204, '']);
   });
 
-  it('gets a result that it can unpickle when a Python function cannot run here', async () => {
+  it('gets a result that it can unpickle when what it uploaded is no function', async () => {
     const { body: requirement } = await post(platform.cloudUrl, '/v1/app_requirements', '{}');
     const { body: id } = await post(
       platform.cloudUrl,
@@ -144,7 +144,7 @@ describe('the Python client', () => {
     );
     expect(executed.status).toBe(200);
     expect(JSON.parse(executed.body)).toMatchObject({ ret_code: -1, res: 'gAVOLg==' });
-    expect(JSON.parse(executed.body).err).toMatch(/^language-unavailable: /);
+    expect(JSON.parse(executed.body).err).toMatch(/^invalid-function: /);
   });
 });
 

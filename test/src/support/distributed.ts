@@ -18,13 +18,17 @@ export interface Distributed {
   readonly cloudUrl: string;
   readonly edgeUrl: string;
   readonly adminPassword: string;
+  readonly adminPasswordFile: string;
+  readonly runtimeCredentialFile: string;
+  /** Of the edge frontend. */
+  readonly edgeDataDir: string;
   cloud: Running;
   edge: Running;
   runtimes: Running[];
   startCloud(): Promise<void>;
   startEdge(options?: { waitReady?: boolean }): Promise<void>;
-  /** Starts one more runtime; answers once its process runs. */
-  startRuntime(): Running;
+  /** Starts one more runtime, of flavour Nature unless told otherwise; answers once its process runs. */
+  startRuntime(flavour?: string, env?: Readonly<Record<string, string>>): Running;
   /** Waits until the edge frontend says that it is ready. */
   ready(): Promise<void>;
   stop(): Promise<void>;
@@ -49,8 +53,17 @@ const isReady = async (url: string) => {
   }
 };
 
-/** Starts everything with one runtime; `brokerUrl` and `storeUrl` are servers that already run. */
-export async function startDistributed(brokerUrl: string, storeUrl: string): Promise<Distributed> {
+/**
+ * Starts everything with one runtime; `brokerUrl` and `storeUrl` are servers that already run.
+ * @param edgeEnv further settings of the edge frontend
+ * @param options `waitReady: false` when it serves flavours whose runtimes come later
+ */
+export async function startDistributed(
+  brokerUrl: string,
+  storeUrl: string,
+  edgeEnv: Readonly<Record<string, string>> = {},
+  options: { waitReady?: boolean } = {},
+): Promise<Distributed> {
   const folder = newDataDir();
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const secret = (name: string, value: string) => {
@@ -71,6 +84,9 @@ export async function startDistributed(brokerUrl: string, storeUrl: string): Pro
     cloudUrl,
     edgeUrl,
     adminPassword,
+    adminPasswordFile,
+    runtimeCredentialFile,
+    edgeDataDir: join(folder, 'edge'),
     cloud: undefined as never,
     edge: undefined as never,
     runtimes: [],
@@ -93,18 +109,20 @@ export async function startDistributed(brokerUrl: string, storeUrl: string): Pro
         GANTRY_ENROLMENT_TOKEN_FILE: enrolmentTokenFile,
         GANTRY_RUNTIME_CREDENTIAL_FILE: runtimeCredentialFile,
         GANTRY_CLUSTER_NAME: 'test-cluster',
+        ...edgeEnv,
       });
       const answers = async () => (await fetch(`${edgeUrl}/livez`).catch(() => undefined))?.status === 200;
       await untilUp('the edge frontend', platform.edge, answers);
       if (waitReady) await platform.ready();
     },
-    startRuntime() {
-      const runtime = startNode(programs.runtime, ['--flavour', 'Nature'], {
+    startRuntime(flavour = 'Nature', env = {}) {
+      const runtime = startNode(programs.runtime, ['--flavour', flavour], {
         GANTRY_BROKER_URL: brokerUrl,
         GANTRY_LOG_LEVEL: 'warn',
         GANTRY_EDGE_URLS: edgeUrl,
         GANTRY_RUNTIME_CREDENTIAL_FILE: runtimeCredentialFile,
         GANTRY_DATA_DIR: join(folder, `runtime-${platform.runtimes.length}`),
+        ...env,
       });
       platform.runtimes.push(runtime);
       return runtime;
@@ -125,7 +143,7 @@ export async function startDistributed(brokerUrl: string, storeUrl: string): Pro
   });
   enrolmentTokenFile = secret('enrolment-token', enrolled.json.enrolment_token);
   platform.startRuntime();
-  await platform.startEdge();
+  await platform.startEdge(options);
   return platform;
 }
 

@@ -8,6 +8,7 @@ export interface Platform extends Running {
   readonly dataDir: string;
   readonly cloudUrl: string;
   readonly edgeUrl: string;
+  readonly bridgeUrl: string;
   readonly metricsUrl: string;
   readonly adminPassword: string;
   /** The environment it was started with, for the command line and for a second start. */
@@ -16,11 +17,13 @@ export interface Platform extends Running {
 
 export const newDataDir = (): string => join(mkdtempSync(join(tmpdir(), 'gantry-test-')), 'data');
 
-/** The environment of a platform that takes any free port. */
+/** The environment of a platform that takes any free port; without an agent, which most tests have no use for. */
 export const freePorts = (dataDir: string): Record<string, string> => ({
   GANTRY_DATA_DIR: dataDir,
   GANTRY_CLOUD_PORT: '0',
   GANTRY_EDGE_PORT: '0',
+  GANTRY_BRIDGE_PORT: '0',
+  GANTRY_LOCAL_AGENT: 'false',
 });
 
 export const gantry = join(root, 'services', 'cli', 'bin', 'gantry.mjs');
@@ -47,13 +50,14 @@ export async function startPlatform(
     },
     60_000,
   );
-  const ready = JSON.parse(line) as { cloud_url: string; edge_url: string; metrics_url: string };
+  const ready = JSON.parse(line) as Record<'cloud_url' | 'edge_url' | 'bridge_url' | 'metrics_url', string>;
   const passwordFile = env['GANTRY_ADMIN_PASSWORD_FILE'] ?? join(dataDir, 'admin-password');
   return {
     ...running,
     dataDir,
     cloudUrl: ready.cloud_url,
     edgeUrl: ready.edge_url,
+    bridgeUrl: ready.bridge_url,
     metricsUrl: ready.metrics_url,
     adminPassword: readFileSync(passwordFile, 'utf8').trim(),
     env: { ...allEnv, GANTRY_CLOUD_URL: ready.cloud_url },

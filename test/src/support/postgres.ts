@@ -14,16 +14,15 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { choosePorts } from './loopback-ports.js';
+import { endProcess, untilUp } from './server-process.js';
 
 const run = promisify(execFile);
 const user = 'gantry';
 const startTimeoutMs = 60_000;
-const stopTimeoutMs = 20_000;
 const versionsFolder = '/usr/lib/postgresql';
 
 export interface PostgresServer {
@@ -56,7 +55,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   const identity = process.getuid?.() === 0 ? unprivileged() : undefined;
   const folder = mkdtempSync(join(tmpdir(), 'gantry-postgres-'));
   const password = randomBytes(16).toString('hex');
-  const port = await freePort();
+  const [port = 0] = await choosePorts(1);
   const data = join(folder, 'data');
   const urlOf = (database: string) => `postgres://${user}:${password}@127.0.0.1:${port}/${database}`;
   let server: ChildProcess | undefined;
@@ -205,41 +204,15 @@ async function initialise(
   rmSync(passwordFile);
 }
 
-async function untilReady(server: ChildProcess, bin: string, port: number): Promise<void> {
+function untilReady(server: ChildProcess, bin: string, port: number): Promise<void> {
   let log = '';
   server.stderr?.on('data', (chunk: Buffer) => {
     log = `${log}${chunk.toString()}`.slice(-4000);
   });
-  const deadlineMs = performance.now() + startTimeoutMs;
-  while (performance.now() < deadlineMs) {
-    if (server.exitCode !== null) throw new Error(`PostgreSQL ended at start:\n${log}`);
-    try {
-      await run(join(bin, 'pg_isready'), ['-q', '-h', '127.0.0.1', '-p', String(port)]);
-      return;
-    } catch {
-      await sleep(50);
-    }
-  }
-  throw new Error(`PostgreSQL was not ready within ${startTimeoutMs} ms:\n${log}`);
-}
-
-async function endProcess(server: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return;
-  const ended = new Promise<void>((resolve) => server.once('close', () => resolve()));
-  const last = setTimeout(() => server.kill('SIGKILL'), stopTimeoutMs);
-  server.kill(signal);
-  await ended;
-  clearTimeout(last);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      probe.close(() => resolve(port));
-    });
-  });
+  const isUp = () =>
+    run(join(bin, 'pg_isready'), ['-q', '-h', '127.0.0.1', '-p', String(port)]).then(
+      () => true,
+      () => false,
+    );
+  return untilUp('PostgreSQL', server, { isUp, log: () => log, timeoutMs: startTimeoutMs });
 }

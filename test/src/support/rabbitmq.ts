@@ -19,15 +19,14 @@ import {
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { choosePorts } from './loopback-ports.js';
+import { endProcess, untilUp } from './server-process.js';
 
 const run = promisify(execFile);
 const programs = '/usr/lib/rabbitmq/bin';
 const erlang = '/usr/lib/erlang';
 const startTimeoutMs = 90_000;
-const stopTimeoutMs = 20_000;
 const ctlTimeoutMs = 60_000;
 /** Another process may take a port between our look and RabbitMQ's. */
 const startAttempts = 3;
@@ -156,9 +155,17 @@ class RabbitMqNode implements RabbitMq {
 
   async start(): Promise<void> {
     this.#epmd ??= this.#spawn(findEpmd(), ['-port', String(this.#ports.epmd), '-address', '127.0.0.1']);
-    await untilListening('epmd', this.#epmd, this.#ports.epmd, () => '');
+    await untilUp(
+      'epmd',
+      this.#epmd,
+      listeningOn(this.#ports.epmd, () => ''),
+    );
     this.#server = this.#spawn(join(programs, 'rabbitmq-server'), []);
-    await untilListening('RabbitMQ', this.#server, this.#ports.amqp, () => this.#log());
+    await untilUp(
+      'RabbitMQ',
+      this.#server,
+      listeningOn(this.#ports.amqp, () => this.#log()),
+    );
   }
 
   async restart(): Promise<void> {
@@ -305,21 +312,11 @@ async function makeCertificate(folder: string): Promise<void> {
   );
 }
 
-async function untilListening(
-  what: string,
-  child: ChildProcess,
-  port: number,
-  log: () => string,
-): Promise<void> {
-  const giveUpAtMs = performance.now() + startTimeoutMs;
-  while (performance.now() < giveUpAtMs) {
-    if (child.exitCode !== null || child.signalCode !== null)
-      throw new Error(`${what} ended at start:\n${log()}`);
-    if (await isListening(port)) return;
-    await sleep(50);
-  }
-  throw new Error(`${what} was not ready within ${startTimeoutMs} ms:\n${log()}`);
-}
+const listeningOn = (port: number, log: () => string) => ({
+  isUp: () => isListening(port),
+  log,
+  timeoutMs: startTimeoutMs,
+});
 
 function isListening(port: number): Promise<boolean> {
   return new Promise((resolve) => {
@@ -330,13 +327,4 @@ function isListening(port: number): Promise<boolean> {
     });
     socket.once('error', () => resolve(false));
   });
-}
-
-async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  const last = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
-  child.kill(signal);
-  await ended;
-  clearTimeout(last);
 }

@@ -6,6 +6,7 @@ import { decodeControl } from '../messages/control-messages.js';
 import { decodeRequest, encodeRequest } from '../messages/request-message.js';
 import { encodeResult, type ResultMessage } from '../messages/result-message.js';
 import type { Broker } from '../ports.js';
+import { publishRuntimeStatus, type RuntimeStatus, subscribeRuntimes } from '../runtime-status.js';
 import { type LeaseOutcome, LeaseRequester, serveLeases } from '../start-lease.js';
 import { subscribeReplies } from '../subscribe-replies.js';
 import { buildFlavourTopology, buildRuntimeTopology, buildSharedTopology, queues } from '../topology.js';
@@ -170,6 +171,31 @@ export function describePlatformMessages({ connect }: Connections): void {
         { kind: 'ok', value: { kind: 'cancel', executionId: 'f.1' } },
         { kind: 'ok', value: { kind: 'drain' } },
       ]);
+    });
+
+    it('tells every frontend what a runtime serves, and asks runtimes for it when a frontend starts', async () => {
+      const [one, other, runtime] = [await connect(), await connect(), await connect()];
+      const { flavour, runtimeId } = await prepare(runtime);
+      await runtime.declare(buildRuntimeTopology(runtimeId, [flavour]));
+      const control = await collect(runtime, queues.control(runtimeId), { noAck: true });
+      const heard: RuntimeStatus[] = [];
+      for (const broker of [one, other])
+        await subscribeRuntimes({
+          ...{ broker, frontendId: newProcessId('f'), logger: silentLogger },
+          onStatus: (status) => {
+            // Other tests of this broker may have runtimes of their own.
+            if (status.runtimeId === runtimeId) heard.push(status);
+          },
+        });
+      await until('both questions', () => control.deliveries.length >= 2);
+      expect(decodeControl(control.deliveries[0] as never)).toMatchObject({
+        value: { kind: 'status-request' },
+      });
+      const languages = [{ language: 'JS' as const, available: true }];
+      const flavours = [{ name: 'Nature', isolation: 'sandbox' as const, slots: 1, running: 0, languages }];
+      expect(await publishRuntimeStatus(runtime, { runtimeId, flavours }, publishOptions)).toBe('confirmed');
+      await until('both frontends', () => heard.length === 2);
+      expect(heard).toMatchObject([{ flavours }, { flavours }]);
     });
   });
 }

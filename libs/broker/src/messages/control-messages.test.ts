@@ -5,8 +5,22 @@ import {
   encodeDrain,
   encodeLeaseReply,
   encodeLeaseRequest,
+  encodeRuntimeStatus,
+  encodeStatusRequest,
 } from './control-messages.js';
 
+const status = {
+  runtimeId: 'r1',
+  flavours: [
+    {
+      ...{ name: 'Nature', isolation: 'sandbox' as const, slots: 2, running: 1 },
+      languages: [
+        { language: 'JS' as const, available: true },
+        { language: 'PY' as const, available: false, reason: 'python3-cloudpickle is not installed' },
+      ],
+    },
+  ],
+};
 const lease = { executionId: 'async.1', runtimeId: 'r1', redelivered: false };
 
 describe('control messages', () => {
@@ -19,6 +33,8 @@ describe('control messages', () => {
       'lease.reply.r1',
       { kind: 'lease-reply', executionId: 'async.1', outcome: 'granted', attempt: 2 },
     ],
+    [encodeRuntimeStatus(status), 'status.of.r1', { kind: 'runtime-status', ...status }],
+    [encodeStatusRequest(), 'status.request', { kind: 'status-request' }],
   ])('have their key and come out as they went in', (message, routingKey, expected) => {
     expect(message).toMatchObject({ exchange: 'control.v1', routingKey, persistent: false });
     expect(decodeControl(message)).toEqual({ kind: 'ok', value: { v: 1, ...expected } });

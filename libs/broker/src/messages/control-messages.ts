@@ -1,4 +1,9 @@
-import { type ControlMessage, controlMessageSchema, messageVersion } from '@gantry/contracts';
+import {
+  type ControlMessage,
+  controlMessageSchema,
+  messageVersion,
+  type RuntimeFlavour,
+} from '@gantry/contracts';
 import { newId } from '@gantry/kernel';
 import type { Delivery, OutgoingMessage } from '../ports.js';
 import { controlKeys, exchanges } from '../topology.js';
@@ -30,6 +35,17 @@ export const encodeLeaseReply = (
   reply: Omit<Extract<ControlMessage, { kind: 'lease-reply' }>, 'v' | 'kind'>,
 ): OutgoingMessage =>
   encode(controlKeys.leaseReply(runtimeId), { v: messageVersion, kind: 'lease-reply', ...reply });
+
+/** To every frontend. Each key is a runtime's own, so that a frontend may also listen to one of them. */
+export const encodeRuntimeStatus = (status: {
+  readonly runtimeId: string;
+  readonly flavours: RuntimeFlavour[];
+}): OutgoingMessage =>
+  encode(controlKeys.status(status.runtimeId), { v: messageVersion, kind: 'runtime-status', ...status });
+
+/** To every runtime: say what you serve. */
+export const encodeStatusRequest = (): OutgoingMessage =>
+  encode(controlKeys.statusRequest, { v: messageVersion, kind: 'status-request' });
 
 export function decodeControl(delivery: Pick<Delivery, 'content'>): Decoded<ControlMessage> {
   if (delivery.content.length > maxControlBytes) return invalid('the control message is too large');

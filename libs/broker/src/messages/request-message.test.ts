@@ -52,9 +52,18 @@ describe('an execution request as a message', () => {
   it.each([
     request,
     { ...request, mode: 'async' as const, parametersSha256: 'cd'.repeat(32), traceparent: '00-1-2-01' },
+    { ...request, isFresh: true as const },
+    { ...request, limits: { memoryMiB: 32, scratchMiB: 1, resultBytes: 1000, logBytes: 0 } },
+    { ...request, limits: { resultBytes: 64 } },
   ])('comes out as it went in', (each) => {
     const { headers } = encodeRequest(each, parameters, nowMs);
     expect(deliver({ ...headers })).toEqual({ kind: 'ok', value: each });
+  });
+
+  it('says nothing of limits and realms that no requirement asked for', () => {
+    const names = Object.keys(encodeRequest(request, parameters, nowMs).headers);
+    for (const name of ['fresh', 'memoryMiB', 'scratchMiB', 'resultBytes', 'logBytes'])
+      expect(names).not.toContain(name);
   });
 
   it('is invalid without a message id and in another version', () => {
@@ -68,7 +77,11 @@ describe('an execution request as a message', () => {
 
   it('is accepted exactly when the schema in contracts accepts it', () => {
     const { headers } = encodeRequest(
-      { ...request, parametersSha256: 'a', traceparent: 'b' },
+      {
+        ...request,
+        ...{ parametersSha256: 'a', traceparent: 'b', isFresh: true },
+        limits: { memoryMiB: 1, scratchMiB: 1, resultBytes: 1, logBytes: 1 },
+      },
       parameters,
       nowMs,
     );
@@ -86,6 +99,7 @@ describe('an execution request as a message', () => {
         'ab'.repeat(32),
         'AB'.repeat(32),
         undefined,
+        true,
         NaN,
         2 ** 53,
       ),

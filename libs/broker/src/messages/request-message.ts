@@ -1,7 +1,13 @@
 /**
  * Execution requests on their way to a runtime. Hot path: no JSON, no copy of the parameters, no schema library.
  */
-import { type ExecutionRequest, executionModes, languages, messageVersion } from '@gantry/contracts';
+import {
+  type CallLimits,
+  type ExecutionRequest,
+  executionModes,
+  languages,
+  messageVersion,
+} from '@gantry/contracts';
 import type { Delivery, HeaderValue, OutgoingMessage } from '../ports.js';
 import { exchanges, requestKey } from '../topology.js';
 import { type Decoded, invalid } from './decoded.js';
@@ -34,6 +40,8 @@ export function encodeRequest(
   };
   if (request.parametersSha256 !== undefined) headers['parametersSha256'] = request.parametersSha256;
   if (request.traceparent !== undefined) headers['traceparent'] = request.traceparent;
+  if (request.isFresh === true) headers['fresh'] = true;
+  if (request.limits !== undefined) addLimits(headers, request.limits);
   return {
     exchange: exchanges.requests,
     routingKey: requestKey(request.flavour, request.mode),
@@ -46,6 +54,29 @@ export function encodeRequest(
   };
 }
 
+/** Most calls have none: those headers cost nothing then. */
+function addLimits(headers: Record<string, HeaderValue>, limits: CallLimits): void {
+  for (const name of limitNames) {
+    const limit = limits[name];
+    if (limit !== undefined) headers[name] = limit;
+  }
+}
+
+const limitNames = ['memoryMiB', 'scratchMiB', 'resultBytes', 'logBytes'] as const;
+
+/** Undefined when there is none; `invalid` when one is no whole number. */
+function readLimits(headers: Delivery['headers']): CallLimits | undefined | 'invalid' {
+  let limits: { -readonly [K in keyof CallLimits]: number } | undefined;
+  for (const name of limitNames) {
+    const limit = headers[name];
+    if (limit === undefined) continue;
+    if (!isInteger(limit)) return 'invalid';
+    limits ??= {};
+    limits[name] = limit;
+  }
+  return limits;
+}
+
 const expirationOf = (request: ExecutionRequest, nowMs: number): number =>
   Math.min(maxExpirationMs, Math.max(1, Math.ceil(request.expiresAtMs - nowMs)));
 
@@ -53,7 +84,8 @@ const expirationOf = (request: ExecutionRequest, nowMs: number): number =>
 export function decodeRequest(delivery: Pick<Delivery, 'messageId' | 'headers'>): Decoded<ExecutionRequest> {
   const { messageId, headers } = delivery;
   const { v, mode, flavour, owner, functionId, requirementId, functionSha256, language } = headers;
-  const { expiresAtMs, queueMs, runMs, parametersSha256, traceparent } = headers;
+  const { expiresAtMs, queueMs, runMs, parametersSha256, traceparent, fresh } = headers;
+  const limits = readLimits(headers);
   if (v !== messageVersion) return invalid(`message version ${describe(v)} is not known here`);
   if (!isString(messageId) || messageId === '') return invalid('no message id');
   if (!isOneOf(executionModes, mode)) return invalid('mode is neither sync nor async');
@@ -68,6 +100,8 @@ export function decodeRequest(delivery: Pick<Delivery, 'messageId' | 'headers'>)
   if (!isNumber(runMs)) return invalid('runMs is not a number');
   if (!isOptional(isString, parametersSha256)) return invalid('parametersSha256 is not a text');
   if (!isOptional(isString, traceparent)) return invalid('traceparent is not a text');
+  if (fresh !== undefined && fresh !== true) return invalid('fresh is not true');
+  if (limits === 'invalid') return invalid('a limit is not an integer');
   return {
     kind: 'ok',
     value: {
@@ -84,6 +118,8 @@ export function decodeRequest(delivery: Pick<Delivery, 'messageId' | 'headers'>)
       runMs,
       parametersSha256,
       traceparent,
+      ...(fresh === true ? { isFresh: true } : {}),
+      ...(limits === undefined ? {} : { limits }),
     },
   };
 }

@@ -7,6 +7,8 @@ import {
   executionStatuses,
   executionViewSchema,
 } from '../executions.js';
+import { flavourViewSchema } from '../flavours.js';
+import { scaledSchema, targetCardinalitySchema } from '../scaling.js';
 import { pageOf, pageQuerySchema, type RouteContract } from './route-contract.js';
 
 /** Largest body of an execution: 20 MB of data in base64 fits, with its JSON. */
@@ -39,6 +41,7 @@ export const edgeApi = {
       'too-many-requests',
       'too-many-concurrent',
       'no-runtime-for-flavour',
+      'language-unavailable',
       'queue-full',
       'broker-unavailable',
       'store-unavailable',
@@ -100,6 +103,16 @@ export const edgeApi = {
     },
     problems: ['execution-not-found', 'result-expired', 'store-unavailable'],
   },
+  listFlavours: {
+    method: 'get',
+    path: '/v1/flavours',
+    summary: 'Flavours of the cluster: what they offer and allow, and how they are doing',
+    tag: 'flavours',
+    auth: 'token',
+    responses: {
+      200: { description: 'In the order of the configuration', schema: z.array(flavourViewSchema) },
+    },
+  },
   reportDeviceMetrics: {
     method: 'post',
     path: '/v1/device_metrics',
@@ -109,6 +122,19 @@ export const edgeApi = {
     body: z.record(z.string(), z.unknown()),
     bodyOptional: true,
     responses: { 200: { description: 'null', schema: z.null() } },
+  },
+  scaleRuntimes: {
+    method: 'post',
+    path: '/v1/scale',
+    summary: 'Start or drain runtimes of a flavour until there are as many as asked for; administrators',
+    tag: 'runtimes',
+    auth: 'administrator',
+    query: z.object({
+      target_cardinality: targetCardinalitySchema,
+      flavour: z.string().max(64).optional().meta({ description: 'Needed when several are served' }),
+    }),
+    responses: { 200: { description: 'As many as asked for take executions', schema: scaledSchema } },
+    problems: ['scaling-in-progress', 'scaling-disabled', 'scaling-failed', 'scaling-timeout'],
   },
   fetchPayload: {
     method: 'get',

@@ -26,6 +26,38 @@ export function describeExecutions(harness: StoreContractHarness): void {
       expect(await executions.isPurged('async.1')).toBe(false);
     });
 
+    it('keeps what was asked of the runtime for a later publish, and nothing where nothing was', async () => {
+      const { executions } = opened().store;
+      const asked = { isFresh: true, limits: { memoryMiB: 64, resultBytes: 1000 } } as const;
+      await executions.accept(anExecution('async.1', asked), parameters);
+      await executions.accept(anExecution('async.2', { limits: { logBytes: 5 } }), parameters);
+      await executions.accept(anExecution('async.3'), parameters);
+      expect(await executions.find('async.1')).toMatchObject(asked);
+      const [first, second, third] = await executions.listUnpublished(now + 1, 10);
+      expect(first).toMatchObject(asked);
+      expect([second?.isFresh, second?.limits]).toEqual([undefined, { logBytes: 5 }]);
+      expect([third?.isFresh, third?.limits]).toEqual([undefined, undefined]);
+      await executions.leaseStart(aLease('async.1'));
+      await executions.requeueLost({ all: true, graceMs: 0, maxAttempts: 3, nowMs: now + 10 });
+      expect(await executions.listUnpublished(now + 1, 10)).toContainEqual(expect.objectContaining(asked));
+    });
+
+    it('says since when the longest waiting asynchronous execution of a flavour waits', async () => {
+      const { executions } = opened().store;
+      expect(await executions.oldestQueuedAtMs('Nature')).toBeUndefined();
+      await executions.accept(anExecution('a', { createdAtMs: now + 5 }), parameters);
+      await executions.accept(anExecution('b', { createdAtMs: now + 3 }), parameters);
+      await executions.accept(anExecution('c', { createdAtMs: now + 1, flavour: 'Other' }), parameters);
+      const sync = anExecution('s', { mode: 'sync', createdAtMs: now });
+      await executions.record([{ execution: sync, logs: '' }]);
+      expect(await executions.oldestQueuedAtMs('Nature')).toBe(now + 3);
+      await executions.leaseStart(aLease('b'));
+      expect(await executions.oldestQueuedAtMs('Nature')).toBe(now + 5);
+      await executions.finish('a', 0, anOutcome({ status: 'cancelled' }));
+      expect(await executions.oldestQueuedAtMs('Nature')).toBeUndefined();
+      expect(await executions.oldestQueuedAtMs('Other')).toBe(now + 1);
+    });
+
     it('answers nothing for what it does not know', async () => {
       const { executions } = opened().store;
       for (const id of ['async.x', '', 'nul\u0000', "'; drop table executions; --"]) {

@@ -4,7 +4,16 @@ import { Kysely } from 'kysely';
 import { libsqlDialect } from '../adapters/libsql/libsql-dialect.js';
 import { postgresDialect } from '../adapters/postgres/postgres-dialect.js';
 import { openStore } from '../open-store.js';
-import { aFunction, alice, plenty, type StoreContractHarness, useStore } from './fixtures.js';
+import {
+  aFunction,
+  alice,
+  anExecution,
+  now,
+  parameters,
+  plenty,
+  type StoreContractHarness,
+  useStore,
+} from './fixtures.js';
 
 export function describeOpening(harness: StoreContractHarness): void {
   describe('opening', () => {
@@ -34,6 +43,19 @@ export function describeOpening(harness: StoreContractHarness): void {
       }
     });
 
+    it('upgrades a database of the first version and keeps what is in it', async () => {
+      const { store, url, openAnother } = opened();
+      await store.executions.accept(anExecution('async.1'), parameters);
+      await store.close();
+      await takeBackToInitial(url);
+      const upgraded = await openAnother();
+      expect(upgraded.info.migrationVersion).toBe('0003-nodes');
+      expect(await upgraded.executions.find('async.1')).toEqual(anExecution('async.1'));
+      expect(await upgraded.executions.oldestQueuedAtMs('Nature')).toBe(now);
+      await upgraded.executions.accept(anExecution('async.2', { isFresh: true }), parameters);
+      expect(await upgraded.executions.find('async.2')).toMatchObject({ isFresh: true });
+    });
+
     it('refuses a database that a newer version wrote, and says so', async () => {
       const { url } = opened();
       await addUnknownMigration(url);
@@ -46,7 +68,7 @@ export function describeOpening(harness: StoreContractHarness): void {
     it('checks itself by writing and reading, as often as asked', async () => {
       const { store } = opened();
       await Promise.all([store.check(), store.check(), store.check()]);
-      expect(store.info.migrationVersion).toBe('0001-initial');
+      expect(store.info.migrationVersion).toBe('0003-nodes');
     });
 
     it('refuses calls once it is closed, lets running ones end, and closes once', async () => {
@@ -83,12 +105,28 @@ export function describeOpening(harness: StoreContractHarness): void {
   });
 }
 
-async function addUnknownMigration(url: string): Promise<void> {
+interface MigrationTables {
+  gantry_migration: { name: string; timestamp: string };
+}
+
+function connectTo(url: string): Kysely<MigrationTables> {
   const options = { timeoutMs: 5000, poolSize: 1, logger: silentLogger };
   const dialect = url.startsWith('file:') ? libsqlDialect(url, options) : postgresDialect(url, options);
-  const db = new Kysely<{ gantry_migration: { name: string; timestamp: string } }>({
-    dialect: dialect.connect(),
-  });
+  return new Kysely({ dialect: dialect.connect() });
+}
+
+/** Makes the database what the first version left. */
+async function takeBackToInitial(url: string): Promise<void> {
+  const db = connectTo(url);
+  await db.schema.dropIndex('executions_queued').execute();
+  await db.schema.alterTable('executions').dropColumn('options_json').execute();
+  for (const table of ['nodes', 'bridge_keys']) await db.schema.dropTable(table).execute();
+  await db.deleteFrom('gantry_migration').where('name', '>', '0001-initial').execute();
+  await db.destroy();
+}
+
+async function addUnknownMigration(url: string): Promise<void> {
+  const db = connectTo(url);
   const row = { name: '9999-from-the-future', timestamp: new Date().toISOString() };
   await db.insertInto('gantry_migration').values(row).execute();
   await db.destroy();

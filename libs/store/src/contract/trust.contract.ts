@@ -42,6 +42,9 @@ export function describeTrust(harness: StoreContractHarness): void {
       await clusters.enrol('edge1', 'hash2', now + 5);
       expect(await clusters.report('edge1', 'hash1', report, now)).toBe(false);
       expect(await clusters.report('edge1', 'hash2', report, now)).toBe(true);
+      expect(await clusters.isEnrolled('edge1', 'hash1')).toBe(false);
+      expect(await clusters.isEnrolled('edge1', 'hash2')).toBe(true);
+      expect(await clusters.isEnrolled('edge2', 'hash2')).toBe(false);
       expect(await clusters.list()).toMatchObject([{ id: 1 }]);
       expect(await clusters.remove('edge1')).toBe(true);
       expect(await clusters.remove('edge1')).toBe(false);

@@ -3,12 +3,16 @@ import { AppError } from '@gantry/kernel';
 import { Kysely, type Migration, Migrator } from 'kysely';
 import type { ColumnTypes, StoreDialect } from '../store-dialect.js';
 import { initial } from './0001-initial.js';
+import { callOptions } from './0002-call-options.js';
+import { nodes } from './0003-nodes.js';
 
 const migrationTable = 'gantry_migration';
 
 /** In the order of their names. A released migration never changes and never goes away. */
 const migrationsFor = (columns: ColumnTypes): Record<string, Migration> => ({
   '0001-initial': initial(columns),
+  '0002-call-options': callOptions,
+  '0003-nodes': nodes(columns),
 });
 
 /**

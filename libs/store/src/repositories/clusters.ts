@@ -14,6 +14,16 @@ export const createClusterStore = ({ db }: Connection): ClusterStore => ({
       .execute();
   },
 
+  isEnrolled: async (name, tokenSha256) => {
+    const row = await db
+      .selectFrom('clusters')
+      .select('id')
+      .where('name', '=', name)
+      .where('token_sha256', '=', tokenSha256)
+      .executeTakeFirst();
+    return row !== undefined;
+  },
+
   report: async (name, tokenSha256, report, atMs) => {
     const { numUpdatedRows } = await db
       .updateTable('clusters')

@@ -12,7 +12,7 @@ interface Recorded {
 }
 
 /**
- * Some milliseconds of work for libsql, which holds up the process meanwhile; and 26 columns each stay far below the
+ * Some milliseconds of work for libsql, which holds up the process meanwhile; and 27 columns each stay far below the
  * parameters that a statement may have (32766 in SQLite, 65535 in PostgreSQL).
  */
 const rowsPerStatement = 100;

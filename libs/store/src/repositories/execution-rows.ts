@@ -6,7 +6,7 @@ import type { ExecutionRow } from '../schema.js';
 /** As text, not as parameters, so that SQLite may use the partial index on it. */
 export const isUnfinished = sql<boolean>`executions.status in ('queued', 'running')`;
 
-/** Everything but `res` and `logs`, which may be long. */
+/** Everything but `res` and `logs`, which may be long, and `options_json`, which stands behind them. */
 export const listedColumns = [
   'id',
   'owner',
@@ -33,7 +33,9 @@ export const listedColumns = [
 
 type Listed = Pick<ExecutionRow, (typeof listedColumns)[number]>;
 
-export const toExecution = (row: Listed & Partial<Pick<ExecutionRow, 'res'>>): Execution => ({
+export const toExecution = (
+  row: Listed & Partial<Pick<ExecutionRow, 'res' | 'options_json'>>,
+): Execution => ({
   id: row.id,
   owner: row.owner,
   mode: row.mode,
@@ -56,7 +58,17 @@ export const toExecution = (row: Listed & Partial<Pick<ExecutionRow, 'res'>>): E
   runtimeId: row.runtime_id ?? undefined,
   progressPerMille: row.progress_per_mille ?? undefined,
   traceparent: row.traceparent ?? undefined,
+  ...toOptions(row.options_json ?? null),
 });
+
+/** Only what a requirement asks for; the keys of {@link Execution}. */
+type CallOptions = Pick<Execution, 'isFresh' | 'limits'>;
+
+const toOptions = (json: string | null): CallOptions =>
+  json === null ? {} : (JSON.parse(json) as CallOptions);
+
+const toOptionsJson = ({ isFresh, limits }: CallOptions): string | null =>
+  isFresh === undefined && limits === undefined ? null : JSON.stringify({ isFresh, limits });
 
 export const toExecutionRow = (execution: Execution, logs: string): ExecutionRow => ({
   id: execution.id,
@@ -84,6 +96,7 @@ export const toExecutionRow = (execution: Execution, logs: string): ExecutionRow
   published_at_ms: null,
   leased_at_ms: execution.startedAtMs ?? null,
   purged: 0,
+  options_json: toOptionsJson(execution),
   res: execution.res ?? null,
   logs,
 });

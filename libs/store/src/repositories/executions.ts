@@ -6,7 +6,7 @@
  * I2 What `accept` answered is on disk.
  * I3 A result of an attempt counts while that attempt was given; the first one wins.
  */
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { toBytes } from '../blob.js';
 import type { Connection } from '../connection.js';
 import { decodeCursor, toPage } from '../cursor.js';
@@ -64,7 +64,7 @@ export const createExecutionStore = ({ db }: Connection): ExecutionStore => ({
   find: async (id) => {
     const row = await db
       .selectFrom('executions')
-      .select([...listedColumns, 'res'])
+      .select([...listedColumns, 'res', 'options_json'])
       .where('id', '=', id)
       .executeTakeFirst();
     return row === undefined ? undefined : toExecution(row);
@@ -89,7 +89,7 @@ export const createExecutionStore = ({ db }: Connection): ExecutionStore => ({
   listUnpublished: async (beforeMs, limit) => {
     const rows = await db
       .selectFrom('executions')
-      .select(listedColumns)
+      .select([...listedColumns, 'options_json'])
       .where(isUnfinished)
       .where('mode', '=', 'async')
       .where('status', '=', 'queued')
@@ -100,6 +100,20 @@ export const createExecutionStore = ({ db }: Connection): ExecutionStore => ({
       .limit(limit)
       .execute();
     return rows.map(toExecution);
+  },
+
+  oldestQueuedAtMs: async (flavour) => {
+    const row = await db
+      .selectFrom('executions')
+      .select('created_at_ms')
+      // As text, so that the partial index of what is queued serves it.
+      .where(sql<boolean>`executions.status = 'queued'`)
+      .where('flavour', '=', flavour)
+      .where('mode', '=', 'async')
+      .orderBy('created_at_ms')
+      .limit(1)
+      .executeTakeFirst();
+    return row?.created_at_ms;
   },
 
   requeueLost: (request) => requeueLost(db, request),

@@ -3,24 +3,28 @@ import type { Connection } from '../connection.js';
 import type { KeyStore, SigningKey } from '../ports.js';
 import type { SigningKeysTable } from '../schema.js';
 
-export const createKeyStore = ({ db, dialect }: Connection): KeyStore => ({
+/** Two sets of keys, of one shape: those of users' tokens, and a bridge's own. */
+export const createKeyStore = (
+  { db, dialect }: Connection,
+  table: 'signing_keys' | 'bridge_keys' = 'signing_keys',
+): KeyStore => ({
   list: async () => {
-    const rows = await db.selectFrom('signing_keys').selectAll().orderBy('id').execute();
+    const rows = await db.selectFrom(table).selectAll().orderBy('id').execute();
     return rows.map(toKey);
   },
 
   add: (key, expectedNewestId) =>
     db.transaction().execute(async (transaction) => {
-      await dialect.lockUntilCommit(transaction, 'signing keys');
+      await dialect.lockUntilCommit(transaction, table === 'signing_keys' ? 'signing keys' : table);
       const newest = await transaction
-        .selectFrom('signing_keys')
+        .selectFrom(table)
         .select('id')
         .orderBy('id', 'desc')
         .limit(1)
         .executeTakeFirst();
       if (newest?.id !== expectedNewestId) return false;
       const added = await transaction
-        .insertInto('signing_keys')
+        .insertInto(table)
         .values(toRow(key))
         .onConflict((conflict) => conflict.column('id').doNothing())
         .returning('id')
@@ -30,12 +34,12 @@ export const createKeyStore = ({ db, dialect }: Connection): KeyStore => ({
 
   removeOlderThan: async (createdBeforeMs) => {
     await db
-      .deleteFrom('signing_keys')
+      .deleteFrom(table)
       .where('created_at_ms', '<', createdBeforeMs)
       .where(
         'id',
         '<',
-        db.selectFrom('signing_keys').select((eb) => eb.fn.max('id').as('id')),
+        db.selectFrom(table).select((eb) => eb.fn.max('id').as('id')),
       )
       .execute();
   },

@@ -1,8 +1,13 @@
 import type { Language } from '@gantry/contracts';
 import { jsRuntime } from './js/js-runtime.js';
 import type { LanguageRuntime } from './language.js';
+import { pythonRuntime } from './python/python-runtime.js';
 
-/** The languages this release runs; the others are answered with `language-unavailable`. */
-export const languageRuntimes: Readonly<Partial<Record<Language, LanguageRuntime>>> = {
-  JS: jsRuntime,
-};
+/** The programs that run functions in this release. */
+export const languageRuntimes: readonly LanguageRuntime[] = [jsRuntime, pythonRuntime];
+
+/** The program for a language, or undefined when this release has none. */
+export const runtimeOf = (
+  language: Language,
+  runtimes: readonly LanguageRuntime[] = languageRuntimes,
+): LanguageRuntime | undefined => runtimes.find(({ languages }) => languages.includes(language));

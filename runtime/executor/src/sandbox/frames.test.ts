@@ -54,6 +54,33 @@ describe('frames', () => {
     expect(read).toEqual([{ kind: frameKinds.run, meta: { call: 1 }, payload: Buffer.from('abc') }]);
   });
 
+  it('that are only announced take no memory, and a large one arrives whole', () => {
+    const large = 200 * 1024 * 1024;
+    const readers: FrameReader[] = [];
+    const before = process.memoryUsage().arrayBuffers;
+    for (let i = 0; i < 10; i += 1) {
+      const reader = new FrameReader(large, () => undefined);
+      const head = Buffer.alloc(9);
+      head.writeUInt32BE(large, 0);
+      reader.push(head);
+      readers.push(reader);
+    }
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(readers.length * 1024 * 1024);
+    const sent = Buffer.alloc(3_000_001, 'abcdefg');
+    const bytes = Buffer.concat(encodeFrame(frameKinds.done, {}, sent));
+    const read: Frame[] = [];
+    const reader = new FrameReader(large, (frame) => read.push(frame));
+    for (let at = 0; at < bytes.length; at += 65_536) reader.push(bytes.subarray(at, at + 65_536));
+    expect(read[0]?.payload.equals(sent)).toBe(true);
+  });
+
+  it('on their way are refused when the bound becomes less than they are', () => {
+    const reader = new FrameReader(1000, () => undefined);
+    reader.push(Buffer.from([0, 0, 1, 0, 7]));
+    expect(() => reader.limitTo(100)).toThrow('a frame of 256 bytes is outside the bound of 100');
+    reader.limitTo(1000);
+  });
+
   it('are refused when larger than the bound, before they are read', () => {
     const reader = new FrameReader(100, () => undefined);
     expect(() => reader.push(Buffer.from([0, 0, 1, 0]))).toThrow('outside the bound of 100');

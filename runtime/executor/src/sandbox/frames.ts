@@ -5,6 +5,7 @@
  *
  * I1  The reader never copies a frame that arrived in one chunk; one that arrived in several is copied once.
  * I2  A frame larger than the bound, or one that is not well-formed, ends the connection: the peer is not trusted.
+ * I3  Memory is taken for what arrived, not for what was announced: at most four times as much.
  *
  * This file runs on both sides of the sandbox: it imports nothing but Node itself, and takes from the global object
  * only while it is loaded, because functions share that object with it.
@@ -43,7 +44,10 @@ const prefixBytes = 4;
 const headBytes = 5;
 /** Parts up to this size are put into one write; copying them is cheaper than a second system call. */
 const inlinePayloadBytes = 16 * 1024;
-const maxMetaBytes = 256 * 1024;
+export const maxMetaBytes = 128 * 1024;
+/** The first memory of a frame that arrives in several chunks, and how it grows (I3). */
+const firstBodyBytes = 64 * 1024;
+const growth = 4;
 const empty = Buffer.alloc(0);
 
 /** The bytes of a frame, in one buffer or (large payload, not copied) two. */
@@ -63,17 +67,24 @@ export function encodeFrame(kind: FrameKind, meta: unknown, payload: Uint8Array 
 
 /** Cuts a byte stream into frames. */
 export class FrameReader {
-  readonly #maxFrameBytes: number;
+  #maxFrameBytes: number;
   readonly #onFrame: (frame: Frame) => void;
   /** Bytes of an unfinished length prefix. */
   #prefix: Buffer = empty;
-  /** The unfinished frame and how much of it is there. */
+  /** The unfinished frame as far as it is there, with room to grow, and its length when it is whole. */
   #body: Buffer | undefined;
   #filled = 0;
+  #length = 0;
 
   constructor(maxFrameBytes: number, onFrame: (frame: Frame) => void) {
     this.#maxFrameBytes = maxFrameBytes;
     this.#onFrame = onFrame;
+  }
+
+  /** Sets another bound from now on. @throws {RangeError} when the frame that is on its way is larger (I2) */
+  limitTo(maxFrameBytes: number): void {
+    this.#maxFrameBytes = maxFrameBytes;
+    if (this.#body !== undefined) this.#check(this.#length);
   }
 
   /** Calls `onFrame` for each frame that is now complete. @throws {RangeError} I2 */
@@ -91,28 +102,42 @@ export class FrameReader {
     }
     this.#prefix = empty;
     const length = joined.readUInt32BE(0);
-    if (length < headBytes || length > this.#maxFrameBytes) {
-      throw new RangeError(`a frame of ${length} bytes is outside the bound of ${this.#maxFrameBytes}`);
-    }
+    this.#check(length);
     const end = prefixBytes + length;
     if (joined.length >= end) {
       this.#emit(joined.subarray(prefixBytes, end)); // I1
       return joined.subarray(end);
     }
-    this.#body = Buffer.allocUnsafeSlow(length);
+    this.#length = length;
     this.#filled = 0;
+    this.#body = Buffer.allocUnsafeSlow(Math.min(length, Math.max(firstBodyBytes, joined.length)));
     return this.#fillFrame(this.#body, joined.subarray(prefixBytes));
   }
 
+  #check(length: number): void {
+    if (length >= headBytes && length <= this.#maxFrameBytes) return;
+    throw new RangeError(`a frame of ${length} bytes is outside the bound of ${this.#maxFrameBytes}`);
+  }
+
   #fillFrame(body: Buffer, bytes: Buffer): Buffer {
-    const taken = Math.min(body.length - this.#filled, bytes.length);
-    bytes.copy(body, this.#filled, 0, taken);
+    const taken = Math.min(this.#length - this.#filled, bytes.length);
+    const room = this.#filled + taken > body.length ? this.#grow(body, taken) : body;
+    bytes.copy(room, this.#filled, 0, taken);
     this.#filled += taken;
-    if (this.#filled === body.length) {
+    if (this.#filled === this.#length) {
       this.#body = undefined;
-      this.#emit(body);
+      this.#emit(room);
     }
     return bytes.subarray(taken);
+  }
+
+  /** Room for `more` bytes (I3). */
+  #grow(body: Buffer, more: number): Buffer {
+    const wanted = Math.max(body.length * growth, this.#filled + more);
+    const larger = Buffer.allocUnsafeSlow(Math.min(this.#length, wanted));
+    body.copy(larger, 0, 0, this.#filled);
+    this.#body = larger;
+    return larger;
   }
 
   #emit(body: Buffer): void {

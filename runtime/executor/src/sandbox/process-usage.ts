@@ -13,10 +13,29 @@ function readProc(pid: number, name: string): string | undefined {
   }
 }
 
-/** Resident memory in bytes, from `/proc/<pid>/status` (proc(5)), which counts in KiB whatever a page is. */
+/**
+ * Memory in bytes, resident or swapped out, from `/proc/<pid>/status` (proc(5)), which counts in KiB whatever a page
+ * is.
+ */
 export function readResidentBytes(pid: number): number | undefined {
-  const found = /^VmRSS:\s+(\d+) kB$/m.exec(readProc(pid, 'status') ?? '');
-  return found === null ? undefined : Number(found[1]) * kibibyte;
+  const text = readProc(pid, 'status') ?? '';
+  const resident = /^VmRSS:\s+(\d+) kB$/m.exec(text);
+  if (resident === null) return undefined;
+  const swapped = /^VmSwap:\s+(\d+) kB$/m.exec(text);
+  return (Number(resident[1]) + Number(swapped?.[1] ?? 0)) * kibibyte;
+}
+
+/**
+ * What a process takes of the machine, in bytes: what the kernel charges it with where there is an account of that (a
+ * cgroup), else what is resident of it, which leaves out files in memory and shared memory that is not mapped. 0 when
+ * it is not there.
+ */
+export function readMemoryBytes(process: {
+  readonly pid: number | undefined;
+  memoryBytes(): number | undefined;
+}): number {
+  const resident = () => (process.pid === undefined ? undefined : readResidentBytes(process.pid));
+  return process.memoryBytes() ?? resident() ?? 0;
 }
 
 /** Processor time so far in clock ticks (1/100 s on Linux), from `/proc/<pid>/stat`. */

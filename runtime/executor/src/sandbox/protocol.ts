@@ -3,13 +3,19 @@
 /** Where an executor process finds its end of the frames. */
 export const frameDescriptor = 3;
 
-/** Limits of one executor process, given to it once as its only argument (JSON). */
-export interface ExecutorLimits {
+/** What is fixed when a process starts: a call that wants another shape gets another process. */
+export interface ProcessShape {
   /** Heap of one function. */
   readonly memoryMiB: number;
-  /** JSON bytes of a result. */
+  /** Its scratch folder. */
+  readonly scratchMiB: number;
+}
+
+/** Limits of one executor process, given to it once as its only argument (JSON). */
+export interface ExecutorLimits extends ProcessShape {
+  /** JSON bytes of a result; a call may have less. */
   readonly resultBytes: number;
-  /** Captured log of one call. */
+  /** Captured log of one call; a call may have less. */
   readonly logBytes: number;
   /** Functions of the owner kept warm in one process. */
   readonly warmFunctions: number;
@@ -20,8 +26,15 @@ export interface ExecutorLimits {
 export interface RunMeta {
   readonly call: number;
   readonly executionId: string;
+  /** One of those the program was made for. */
+  readonly language: string;
   readonly functionSha256: string;
   readonly runMs: number;
+  /** At most those of {@link ExecutorLimits}. */
+  readonly resultBytes: number;
+  readonly logBytes: number;
+  /** Nothing of an earlier call may be left, and nothing of this one may stay. */
+  readonly fresh: boolean;
 }
 
 export interface CallMeta {
@@ -48,6 +61,8 @@ export interface DoneMeta extends CallMeta {
   readonly answerBytes: number;
   /** The function's thread was killed and is being replaced. */
   readonly isReplaced?: boolean;
+  /** The process is not fit for another call. */
+  readonly isLast?: boolean;
 }
 
 /** What a function's own thread says to the executor's main thread when a call failed. */

@@ -1,24 +1,28 @@
-import { access, chmod, constants, copyFile, link, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import {
+  access,
+  chmod,
+  constants,
+  copyFile,
+  link,
+  lstat,
+  mkdtemp,
+  readdir,
+  rm,
+  stat,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, parse } from 'node:path';
+import { isStale, namesOf } from '../isolation/supervisor-name.js';
 import type { LanguageRuntime } from '../languages/language.js';
 
 /**
  * A folder that holds the programs of executor processes. The checkout may be below a home folder that nobody else
  * can enter, and an executor runs as another user: so it gets a copy in a place that user can read.
  *
- * I1  The name holds the supervisor's pid, so that the folders of supervisors that were killed can be found.
+ * I1  The name says which supervisor made it, so that the folders of those that were killed can be found.
  */
-const prefix = 'gantry-executor-';
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return typeof error === 'object' && error !== null && 'code' in error && error.code === 'EPERM';
-  }
-};
+/** What the names of all such folders begin with; see `supervisor-name.ts`. */
+export const stagingPrefix = 'gantry-executor-';
 
 /** Whether others may enter every folder above `path` (and the path itself, if it is one). */
 async function isOpenToOthers(path: string, fileMode: number): Promise<boolean> {
@@ -29,7 +33,8 @@ async function isOpenToOthers(path: string, fileMode: number): Promise<boolean> 
   }
 }
 
-async function chooseParent(isOtherUser: boolean): Promise<string> {
+/** A folder for temporary files, which another user can enter where one has to. */
+export async function chooseParent(isOtherUser: boolean): Promise<string> {
   const own = tmpdir();
   if (!isOtherUser || (await isOpenToOthers(own, 0o001))) return own;
   await access('/tmp', constants.W_OK);
@@ -38,12 +43,17 @@ async function chooseParent(isOtherUser: boolean): Promise<string> {
 
 async function removeStale(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
-    const pid = Number(new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1]);
-    if (!(pid > 0) || isAlive(pid)) continue;
+    if (!isStale(stagingPrefix, name) || !(await isOurs(join(parent, name)))) continue;
     await rm(join(parent, name), { recursive: true, force: true }).catch(() => {
-      // Another user's, or another supervisor is faster.
+      // Another supervisor is faster.
     });
   }
+}
+
+/** In a folder for everybody's temporary files anybody can make one of this name, to have something else removed. */
+async function isOurs(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined);
+  return found?.isDirectory() === true && found.uid === process.getuid?.();
 }
 
 export interface Staging {
@@ -53,16 +63,16 @@ export interface Staging {
   remove(): Promise<void>;
 }
 
-/** Stages all languages. The folder is world-readable and writable only by the supervisor's user. */
+/** Stages all programs. The folder is world-readable and writable only by the supervisor's user. */
 export async function createStaging(
-  languages: readonly LanguageRuntime[],
+  runtimes: readonly LanguageRuntime[],
   options: { isOtherUser: boolean },
 ): Promise<Staging> {
   const parent = await chooseParent(options.isOtherUser);
   await removeStale(parent);
-  const folder = await mkdtemp(join(parent, `${prefix}${process.pid}-`)); // I1
+  const folder = await mkdtemp(join(parent, namesOf(stagingPrefix, process.pid))); // I1
   await chmod(folder, 0o755);
-  for (const language of languages) await language.stage(folder);
+  for (const runtime of runtimes) await runtime.stage(folder);
   await openForReading(folder);
   const isRunnable = !options.isOtherUser || (await isOpenToOthers(process.execPath, 0o005));
   return {

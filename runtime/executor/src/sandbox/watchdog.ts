@@ -1,13 +1,19 @@
 import type { Logger } from '@gantry/kernel';
+import { cpuSeconds } from '../isolation/bubblewrap-arguments.js';
+import type { DeathReason } from '../isolation/isolation.js';
 import type { ExecutorProcess } from './executor-process.js';
 import { readCpuTicks, readResidentBytes } from './process-usage.js';
 
 /**
  * Looks at executor processes from outside, for what V8's own limits do not see.
  *
- * I1  A process whose resident memory is beyond the bound is killed (Buffers are not part of a thread's heap).
+ * I1  A process whose resident memory is beyond the bound is killed (Buffers are not part of a thread's heap), and one
+ *     that is charged with more than that and its scratch folder together (memory that is shared, or not mapped).
  * I2  A process that keeps a processor busy while it has no call is killed (timers and loops left behind).
  * I3  While no call runs it looks seldom.
+ * I4  A process that used half of the processor time of its life is ended between calls; one that comes near the end
+ *     of it is killed with that reason, before the kernel kills it without one.
+ * I5  A process with very many files in its scratch folder is killed: each takes memory that no size limit counts.
  */
 const busyEveryMs = 100;
 const idleEveryMs = 1000;
@@ -17,11 +23,27 @@ const idleEveryMs = 1000;
  */
 const idleTicksPerLook = 15;
 const idleLooks = 3;
+const maxScratchFiles = 16_384;
+const ticksPerSecond = 100;
+/** Shares of the processor time of a process' life (I4). */
+const spentShare = 0.5;
+const lastShare = 0.95;
 
-export interface WatchdogOptions {
-  readonly residentBytes: number;
+/** What it looks at. */
+export type WatchedProcess = Pick<
+  ExecutorProcess,
+  'pid' | 'isDead' | 'isBusy' | 'owner' | 'countScratchFiles' | 'memoryBytes' | 'kill'
+>;
+
+export interface WatchdogOptions<Watched extends WatchedProcess> {
+  /** The bound of one process. */
+  readonly residentBytesOf: (process: Watched) => number;
+  /** The size of its scratch folder. */
+  readonly scratchBytesOf: (process: Watched) => number;
   readonly logger: Logger;
-  readonly processes: () => Iterable<ExecutorProcess>;
+  readonly processes: () => Iterable<Watched>;
+  /** Processor time of a process' life; by default what the isolation levels give it. */
+  readonly lifetimeCpuSeconds?: number;
 }
 
 interface IdleRecord {
@@ -29,14 +51,16 @@ interface IdleRecord {
   strikes: number;
 }
 
-export class Watchdog {
-  readonly #options: WatchdogOptions;
-  readonly #idle = new WeakMap<ExecutorProcess, IdleRecord>();
+export class Watchdog<Watched extends WatchedProcess = ExecutorProcess> {
+  readonly #options: WatchdogOptions<Watched>;
+  readonly #lifeTicks: number;
+  readonly #idle = new WeakMap<Watched, IdleRecord>();
   #timer: NodeJS.Timeout | undefined;
   #lastIdleLookMs = 0;
 
-  constructor(options: WatchdogOptions) {
+  constructor(options: WatchdogOptions<Watched>) {
     this.#options = options;
+    this.#lifeTicks = (options.lifetimeCpuSeconds ?? cpuSeconds) * ticksPerSecond;
   }
 
   start(): void {
@@ -60,27 +84,38 @@ export class Watchdog {
     }
   }
 
-  #check(process: ExecutorProcess, pid: number, isIdleLook: boolean): void {
+  #check(process: Watched, pid: number, isIdleLook: boolean): void {
     const residentBytes = readResidentBytes(pid);
-    if (residentBytes === undefined) return;
-    if (residentBytes > this.#options.residentBytes) {
-      const limitMiB = Math.round(this.#options.residentBytes / 1024 ** 2);
-      this.#options.logger.warn('executor process is beyond its memory and is killed', {
-        op: 'executor.kill',
-        pid,
-        resident_bytes: residentBytes,
-      });
-      process.kill({
-        code: 'out-of-memory',
-        text: `the process of the function used more than ${limitMiB} MiB`,
-      }); // I1
+    const cpuTicks = readCpuTicks(pid);
+    if (residentBytes === undefined || cpuTicks === undefined) return;
+    const excess = this.#findExcess(process, residentBytes, cpuTicks);
+    if (excess !== undefined) {
+      const fields = { op: 'executor.kill', pid, resident_bytes: residentBytes, reason: excess.text };
+      this.#options.logger.warn('executor process is beyond its limits and is killed', fields);
+      process.kill(excess);
       return;
     }
     if (process.isBusy) this.#idle.delete(process);
-    else if (isIdleLook && process.owner !== undefined) this.#checkIdle(process, pid, readCpuTicks(pid) ?? 0);
+    else if (isIdleLook && process.owner !== undefined) this.#checkIdle(process, pid, cpuTicks);
   }
 
-  #checkIdle(process: ExecutorProcess, pid: number, cpuTicks: number): void {
+  #findExcess(process: Watched, residentBytes: number, cpuTicks: number): DeathReason | undefined {
+    const boundBytes = this.#options.residentBytesOf(process);
+    const chargedBytes = process.memoryBytes() ?? 0;
+    if (residentBytes > boundBytes || chargedBytes > boundBytes + this.#options.scratchBytesOf(process)) {
+      const limitMiB = Math.round(boundBytes / 1024 ** 2);
+      return { code: 'out-of-memory', text: `the process of the function used more than ${limitMiB} MiB` }; // I1
+    }
+    if (process.owner !== undefined && (process.countScratchFiles() ?? 0) > maxScratchFiles) {
+      return { code: 'out-of-memory', text: `more than ${maxScratchFiles} files in the scratch folder` }; // I5
+    }
+    if (cpuTicks > this.#lifeTicks * lastShare) {
+      return { code: 'execution-timeout', text: 'the process of the function used up its processor time' }; // I4
+    }
+    return undefined;
+  }
+
+  #checkIdle(process: Watched, pid: number, cpuTicks: number): void {
     const record = this.#idle.get(process);
     if (record === undefined) {
       this.#idle.set(process, { ticks: cpuTicks, strikes: 0 });
@@ -88,6 +123,7 @@ export class Watchdog {
     }
     record.strikes = cpuTicks - record.ticks > idleTicksPerLook ? record.strikes + 1 : 0;
     record.ticks = cpuTicks;
+    if (cpuTicks > this.#lifeTicks * spentShare) process.kill(); // I4
     if (record.strikes < idleLooks) return;
     this.#options.logger.warn('executor process is busy without a call and is killed', {
       op: 'executor.kill',

@@ -92,6 +92,8 @@ export class FakeFrontend {
       {
         runtimeId: `r${this.#runtimes.length + 1}`,
         flavours: [flavour],
+        // Process ids as functions see them are those of this machine then.
+        isolation: 'process',
         resultBytes: 4 * mebibyte,
         drainMs: 1000,
         ...options,

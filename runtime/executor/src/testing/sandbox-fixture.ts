@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
+import type { Language } from '@gantry/contracts';
 import { type Logger, silentLogger } from '@gantry/kernel';
-import { type IsolationLevel, resolveIsolation } from '../isolation.js';
-import { languageRuntimes } from '../languages/table.js';
+import type { IsolationChoice } from '../isolation/isolation.js';
+import { resolveIsolation } from '../isolation/resolve-isolation.js';
+import { jsRuntime } from '../languages/js/js-runtime.js';
+import { defaultLanguageSettings, type LanguageRuntime, type ModuleHints } from '../languages/language.js';
 import type { CallOutcome } from '../sandbox/executor-process.js';
 import { ProcessPool } from '../sandbox/process-pool.js';
-import type { ExecutorLimits } from '../sandbox/protocol.js';
+import type { ExecutorLimits, ProcessShape } from '../sandbox/protocol.js';
 import { createStaging } from '../sandbox/staging.js';
 
 /** Real executor processes for tests. */
@@ -12,13 +15,18 @@ export interface SandboxFixture {
   readonly pool: ProcessPool;
   readonly folder: string;
   /** Runs the source with the values as parameters, for an owner. */
-  call(source: string, values?: readonly unknown[], options?: CallOptions): Promise<CallOutcome>;
+  call(source: string | Buffer, values?: readonly unknown[], options?: CallOptions): Promise<CallOutcome>;
   stop(): Promise<void>;
 }
 
 export interface CallOptions {
   readonly owner?: string;
+  readonly language?: Language;
   readonly runMs?: number;
+  readonly resultBytes?: number;
+  readonly logBytes?: number;
+  readonly isFresh?: boolean;
+  readonly shape?: ProcessShape;
   /** Instead of values: the bytes as a caller sent them. */
   readonly parameters?: Buffer;
   readonly onProgress?: (perMille: number) => void;
@@ -26,10 +34,15 @@ export interface CallOptions {
 
 export interface FixtureOptions {
   readonly limits?: Partial<ExecutorLimits>;
-  readonly isolation?: IsolationLevel;
+  readonly isolation?: IsolationChoice;
   readonly residentMiB?: number;
   readonly keptProcesses?: number;
+  readonly keptBytes?: number;
+  readonly readyWithinMs?: number;
   readonly logger?: Logger;
+  readonly moduleHints?: ModuleHints;
+  /** Only JavaScript by default. */
+  readonly runtimes?: readonly LanguageRuntime[];
 }
 
 export const sha256Of = (bytes: string | Buffer): string => createHash('sha256').update(bytes).digest('hex');
@@ -50,6 +63,7 @@ export const resultOf = (outcome: CallOutcome): unknown =>
 
 const defaultLimits: ExecutorLimits = {
   memoryMiB: 64,
+  scratchMiB: 16,
   resultBytes: 4 * 1024 * 1024,
   logBytes: 64 * 1024,
   warmFunctions: 3,
@@ -57,15 +71,19 @@ const defaultLimits: ExecutorLimits = {
 };
 
 export async function startSandbox(options: FixtureOptions = {}): Promise<SandboxFixture> {
-  const isolation = resolveIsolation(options.isolation ?? 'process');
-  const staging = await createStaging(Object.values(languageRuntimes), isolation);
+  const isolation = await resolveIsolation(options.isolation ?? 'process');
+  const staging = await createStaging(options.runtimes ?? [jsRuntime], isolation);
+  const limits = { ...defaultLimits, ...options.limits };
   const pool = new ProcessPool({
-    languages: languageRuntimes,
+    runtimes: options.runtimes ?? [jsRuntime],
+    settings: { ...defaultLanguageSettings, moduleHints: options.moduleHints },
     isolation,
     staging,
-    limits: { ...defaultLimits, ...options.limits },
-    residentBytes: (options.residentMiB ?? 300) * 1024 * 1024,
+    limits,
+    residentMiBOf: () => options.residentMiB ?? 300,
     keptProcesses: options.keptProcesses ?? 2,
+    keptBytes: options.keptBytes ?? Number.POSITIVE_INFINITY,
+    ...(options.readyWithinMs === undefined ? {} : { readyWithinMs: options.readyWithinMs }),
     logger: options.logger ?? silentLogger,
     onLost: () => undefined,
   });
@@ -73,15 +91,32 @@ export async function startSandbox(options: FixtureOptions = {}): Promise<Sandbo
   return {
     pool,
     folder: staging.folder,
-    async call(source, values = [], { owner = 'alice', runMs = 10_000, parameters, onProgress } = {}) {
-      const code = Buffer.from(source);
+    async call(
+      source,
+      values = [],
+      {
+        owner = 'alice',
+        language = 'JS',
+        runMs = 10_000,
+        parameters,
+        onProgress,
+        shape,
+        isFresh = false,
+        ...callLimits
+      } = {},
+    ) {
+      const code = typeof source === 'string' ? Buffer.from(source) : source;
       const functionSha256 = sha256Of(code);
-      const process = await pool.acquire('JS', owner, functionSha256);
+      const process = await pool.acquire({ language, owner, functionSha256, shape, isFresh });
       const outcome = await process.run({
         executionId: 'f1.0190',
+        language,
         functionSha256,
         parameters: parameters ?? encodeParameters(values),
         runMs,
+        resultBytes: callLimits.resultBytes ?? limits.resultBytes,
+        logBytes: callLimits.logBytes ?? limits.logBytes,
+        isFresh,
         loadCode: () => Promise.resolve(code),
         ...(onProgress === undefined ? {} : { onProgress }),
       });

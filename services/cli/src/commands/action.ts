@@ -1,12 +1,20 @@
 import type { Command } from 'commander';
 import { type Connection, connect, type GlobalOptions, outputOf } from '../connection.js';
-import { fail } from '../terminal.js';
+import { fail, type Output } from '../terminal.js';
+import { UsageError } from './usage-error.js';
 
 /** Words of the command line, then what was chosen with flags. */
 type Action<O> = (connection: Connection, words: string[], options: O & GlobalOptions) => Promise<void>;
 
+/** As {@link Action}, for what needs no platform to talk to. */
+type LocalAction<O> = (output: Output, words: string[], options: O & GlobalOptions) => Promise<void>;
+
 /** Connects `command` to what it does: errors are printed with their code and remedy, and set the exit code. */
-export function onAction<O = GlobalOptions>(command: Command, action: Action<O>): Command {
+export const onAction = <O = GlobalOptions>(command: Command, action: Action<O>): Command =>
+  onLocalAction<O>(command, (_output, words, options) => action(connect(options), words, options));
+
+/** {@link onAction} without a connection. */
+export function onLocalAction<O = GlobalOptions>(command: Command, action: LocalAction<O>): Command {
   return command.action(async (...args: unknown[]) => {
     const options = command.optsWithGlobals() as O & GlobalOptions;
     try {
@@ -15,7 +23,7 @@ export function onAction<O = GlobalOptions>(command: Command, action: Action<O>)
         .flat()
         .filter((word) => word !== undefined)
         .map(String);
-      await action(connect(options), words, options);
+      await action(outputOf(options), words, options);
     } catch (error) {
       fail(error, outputOf(options));
     }
@@ -40,7 +48,10 @@ export function numberOf(what: string, text: string): number {
   return value;
 }
 
-/** The command was used wrongly: exit code 2. */
-export class UsageError extends Error {
-  readonly status = 422;
+/** A word of the command line that has to be a whole number from 1 up. @throws {UsageError} */
+export function countOf(what: string, text: string): number {
+  const value = numberOf(what, text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new UsageError(`${what} must be a whole number from 1 up, not "${text}"`);
+  return value;
 }

@@ -5,21 +5,18 @@ import { onAction } from './action.js';
 /** `gantry clusters ls|enrol|rm` */
 export function addClusters(program: Command): void {
   const clusters = program.command('clusters').description('Edge clusters');
-  onAction(clusters.command('ls').description('List clusters'), async ({ client, output }) => {
-    const known = await client.listClusters();
-    const rows = known.map((one) => [
-      one.name,
-      one.is_live ? 'live' : 'silent',
-      one.url,
-      one.flavours.join(','),
-      one.last_seen,
-    ]);
-    printResult(
-      output,
-      known,
-      toTable(['NAME', 'STATE', 'URL', 'FLAVOURS', 'LAST SEEN'], rows, 'No clusters yet.'),
-    );
-  });
+  onAction(
+    clusters.command('ls').description('List clusters: live, silent, and enrolled ones that never reported'),
+    async ({ client, output }) => {
+      const known = await client.listClusters();
+      const rows = known.map((one) => [one.name, one.state, one.url, one.flavours.join(','), one.last_seen]);
+      printResult(
+        output,
+        known,
+        toTable(['NAME', 'STATE', 'URL', 'FLAVOURS', 'LAST HEARTBEAT'], rows, 'No clusters yet.'),
+      );
+    },
+  );
   onAction(
     clusters
       .command('enrol <name>')

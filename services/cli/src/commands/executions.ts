@@ -1,8 +1,11 @@
-import type { ExecutionStatus } from '@gantry/contracts';
+import { codecOf } from '@gantry/client';
+import type { ExecutionStatus, ExecutionView } from '@gantry/contracts';
+import { messageOf } from '@gantry/kernel';
 import type { Command } from 'commander';
 import type { GlobalOptions } from '../connection.js';
 import { note, printResult, toTable, withProgress } from '../terminal.js';
-import { numberOf, onAction, take, UsageError } from './action.js';
+import { countOf, numberOf, onAction, take } from './action.js';
+import { encodeParameter, type Reading, readResult } from './function-values.js';
 
 interface CallOptions extends GlobalOptions {
   readonly flavour: string;
@@ -15,22 +18,26 @@ export function addExecutions(program: Command): void {
   onAction<CallOptions>(
     program
       .command('call <function> [parameters...]')
-      .description('Execute a JavaScript function; each parameter is JSON, or else a text')
+      .description(
+        'Execute a JavaScript or Python function; each parameter is JSON, or else a text. ' +
+          'What begins with {, [ or " has to be JSON; such a text is quoted as a JSON string: \'"{text"\'',
+      )
       .option('--flavour <flavour>', 'where it runs', 'Nature')
       .option('--seconds <seconds>', 'how long it may run')
       .option('--async', 'do not wait for the result'),
     async ({ client, edge, output }, [id = '', ...parameters], options) => {
+      const functionId = numberOf('the function id', id);
+      const { LANG: language } = await client.readFunction(functionId);
+      // Refused before it runs, not when its result cannot be read.
+      codecOf(language);
+      const encoded = parameters.map((text) => encodeParameter(language, text));
       const requirementId = await client.createRequirement({
         FLAVOUR: options.flavour,
         ...(options.seconds === undefined
           ? {}
           : { MAX_FUNCTION_EXECUTION_TIME: numberOf('--seconds', options.seconds) }),
       });
-      const input = {
-        functionId: numberOf('the function id', id),
-        requirementId,
-        parameters: parameters.map((text) => Buffer.from(toJson(text)).toString('base64')),
-      };
+      const input = { functionId, requirementId, parameters: encoded };
       if (options.async === true) {
         const accepted = await edge.executeAsync(input);
         const next = `Read it with: npx gantry executions show ${accepted.execution_id} --wait 60`;
@@ -38,13 +45,16 @@ export function addExecutions(program: Command): void {
         return;
       }
       const result = await withProgress('executing', edge.execute(input));
+      const shown = { ...result, execution_id: result.executionId };
       if (result.ret_code !== 0) {
-        if (output.isJson) printResult(output, result, '');
+        if (output.isJson) printResult(output, shown, '');
         else note(result.err ?? 'the function failed');
         process.exitCode = 1;
-        return;
+      } else {
+        const { value, text } = readResult(language, result.res, result.executionId);
+        printResult(output, { ...shown, value }, text);
       }
-      printResult(output, result, decodeJson(result.res));
+      if (!output.isJson) noteExecution(result.executionId);
     },
   );
 
@@ -56,8 +66,9 @@ export function addExecutions(program: Command): void {
       .option('--status <status>', 'only those')
       .option('--limit <number>', 'at most so many', '50'),
     async ({ edge, output }, _words, options) => {
+      const limit = countOf('--limit', options.limit);
       const filter = options.status === undefined ? {} : { status: options.status };
-      const found = await take(edge.listExecutions(filter), numberOf('--limit', options.limit));
+      const found = await take(edge.listExecutions(filter), limit);
       const rows = found.map((one) => [
         one.execution_id,
         one.status,
@@ -78,7 +89,8 @@ export function addExecutions(program: Command): void {
     async ({ edge, output }, [id = ''], options) => {
       const reading = edge.readExecution(id, { waitSeconds: Math.min(60, numberOf('--wait', options.wait)) });
       const execution = await withProgress('waiting', reading);
-      printResult(output, execution, JSON.stringify(execution, null, 2));
+      const shown = { ...execution, ...shownValueOf(execution) };
+      printResult(output, shown, JSON.stringify(shown, null, 2));
     },
   );
   onAction(
@@ -97,15 +109,18 @@ export function addExecutions(program: Command): void {
   );
 }
 
-/** Words that are not JSON are taken as text, so that `call 1 hello` works; but not what was meant as JSON. */
-function toJson(text: string): string {
-  try {
-    JSON.parse(text);
-    return text;
-  } catch {
-    if (/^[{["]/.test(text)) throw new UsageError(`a parameter is not valid JSON: ${text}`);
-    return JSON.stringify(text);
-  }
+/** The id under which a call is read later; beside the result, so that standard output is the result alone. */
+function noteExecution(id: string | undefined): void {
+  if (id !== undefined) note(`execution ${id}; what it wrote: npx gantry executions logs ${id}`);
 }
 
-const decodeJson = (res: string): string => Buffer.from(res, 'base64').toString('utf8');
+/** The value of an execution that has one which can be shown; what cannot be is said beside it. */
+function shownValueOf({ language, ret_code, res }: ExecutionView): Partial<Pick<Reading, 'value'>> {
+  if (ret_code !== 0 || res === null || language === 'C') return {};
+  try {
+    return { value: readResult(language, res).value };
+  } catch (error) {
+    note(messageOf(error));
+    return {};
+  }
+}

@@ -1,27 +1,23 @@
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { basename, extname } from 'node:path';
 import type { Command } from 'commander';
+import type { GlobalOptions } from '../connection.js';
 import { printResult, toTable } from '../terminal.js';
 import { numberOf, onAction, take } from './action.js';
+import { readFunctionFile } from './function-file.js';
 
 const listLimit = 10_000;
 
 /** `gantry functions push|ls|rm` */
 export function addFunctions(program: Command): void {
   const functions = program.command('functions').description('Functions of the signed-in account');
-  onAction(
-    functions.command('push <file>').description('Upload an ES module (.js, .mjs) with a default export'),
-    async ({ client, output }, [file = '']) => {
-      if (!['.js', '.mjs'].includes(extname(file)))
-        throw new Error(`${file}: only .js and .mjs files can be pushed`);
-      const code = readFileSync(file);
-      const id = await client.uploadFunction({
-        LANG: 'JS',
-        FC: code.toString('base64'),
-        FC_HASH: createHash('sha256').update(code).digest('hex'),
-        NAME: basename(file),
-      });
+  onAction<GlobalOptions & { function?: string }>(
+    functions
+      .command('push <file>')
+      .description(
+        'Upload an ES module (.js, .mjs) with a default export, or Python source (.py) with one function at its top level (names that begin with _ are helpers)',
+      )
+      .option('--function <name>', 'the function of a Python file that has several'),
+    async ({ client, output }, [file = ''], options) => {
+      const id = await client.uploadFunction(readFunctionFile(file, options.function));
       printResult(output, { id }, `Function ${id}. Run it with: npx gantry call ${id} [parameter as JSON …]`);
     },
   );

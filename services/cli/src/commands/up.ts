@@ -5,9 +5,9 @@ import type { Part } from '@gantry/kernel';
 import { platformFileName } from '../connection.js';
 import { buildBanner } from '../embedded/banner.js';
 import { composeEmbedded, type Embedded } from '../embedded/compose.js';
-import { embeddedSchema } from '../embedded/config.js';
+import { type EmbeddedConfig, embeddedSchema } from '../embedded/config.js';
 import { lockDataDir } from '../embedded/instance-lock.js';
-import { note, withProgress } from '../terminal.js';
+import { fail, note, withProgress } from '../terminal.js';
 
 /** Ctrl-C ends everything within five seconds, so no part may take longer than this; runs get three of them. */
 const stopTimeoutMs = 4000;
@@ -18,10 +18,7 @@ export async function up(argv: readonly string[]): Promise<void> {
   const startMs = performance.now();
   const isJson = argv.includes('--json');
   await runService(async () => {
-    const { values: config } = loadServiceConfig(
-      embeddedSchema,
-      argv.filter((word) => word !== '--json'),
-    );
+    const config = readConfig(argv, isJson);
     const unlock = lockDataDir(config.dataDir);
     const platform = await composeEmbedded(config).catch((error: unknown) => {
       unlock();
@@ -49,6 +46,19 @@ export async function up(argv: readonly string[]): Promise<void> {
   });
 }
 
+/** Wrong settings end the process here when programs read along; people get them from `runService`, as text. */
+function readConfig(argv: readonly string[], isJson: boolean): EmbeddedConfig {
+  try {
+    return loadServiceConfig(
+      embeddedSchema,
+      argv.filter((word) => word !== '--json'),
+    ).values;
+  } catch (error) {
+    if (isJson) fail(error, { isJson });
+    throw error;
+  }
+}
+
 interface Announcement {
   readonly isJson: boolean;
   /** Of the first account, when nobody has seen it yet. */
@@ -58,8 +68,9 @@ interface Announcement {
 }
 
 function announce(platform: Embedded, { isJson, password, passwordFile, startMs }: Announcement): void {
-  const { cloudUrl, edgeUrl, metricsUrl } = platform;
-  const ready = { cloud_url: cloudUrl, edge_url: edgeUrl, metrics_url: metricsUrl, pid: process.pid };
+  const { bridgeUrl, cloudUrl, edgeUrl, metricsUrl } = platform;
+  const urls = { cloud_url: cloudUrl, edge_url: edgeUrl, bridge_url: bridgeUrl, metrics_url: metricsUrl };
+  const ready = { ...urls, node: platform.node ?? null, pid: process.pid };
   if (isJson)
     console.log(
       JSON.stringify({ ...ready, ...(password === undefined ? {} : { account: 'admin', password }) }),
@@ -81,8 +92,8 @@ function announcement(platform: Embedded, file: string): Part {
   return {
     name: 'announcement',
     start: () => {
-      const { cloudUrl, edgeUrl } = platform;
-      writeFileSync(file, JSON.stringify({ cloudUrl, edgeUrl }), { mode: 0o600 });
+      const { bridgeUrl, cloudUrl, edgeUrl } = platform;
+      writeFileSync(file, JSON.stringify({ cloudUrl, edgeUrl, bridgeUrl }), { mode: 0o600 });
     },
     stop: () => rmSync(file, { force: true }),
   };

@@ -71,7 +71,7 @@ export function addUsers(program: Command): void {
       if (name === undefined)
         await client.setOwnPassword({ current: credentialsOf(options).password, next: password });
       else await client.setAccountPassword(name, password);
-      keepPassword(options, name ?? options.user ?? 'admin', password);
+      keepPassword(options, { cloudUrl: client.cloudUrl, name: name ?? options.user ?? 'admin', password });
       const shown = isRandom ? { password } : {};
       printResult(output, shown, `Changed.${isRandom ? ` New password, shown once: ${password}` : ''}`);
     },
@@ -79,6 +79,7 @@ export function addUsers(program: Command): void {
 }
 
 function newPassword(path: string | undefined): { password: string; isRandom: boolean } {
-  if (path !== undefined) return { password: readPassword(path), isRandom: false };
+  if (path !== undefined)
+    return { password: readPassword(path, 'Name one with --new-password-file.'), isRandom: false };
   return { password: randomBytes(18).toString('base64url'), isRandom: true };
 }

@@ -10,7 +10,7 @@ export function buildBanner(
     afterMs,
   }: { password: string | undefined; passwordFile: string; afterMs: number },
 ): string {
-  const { cloudUrl, edgeUrl, metricsUrl } = platform;
+  const { bridgeUrl, cloudUrl, edgeUrl, isolation, metricsUrl, node } = platform;
   const first =
     password === undefined
       ? []
@@ -22,8 +22,10 @@ export function buildBanner(
     `${colors.green('Gantry is ready')} after ${(afterMs / 1000).toFixed(1)} s`,
     `  cloud frontend   ${cloudUrl}`,
     `  edge frontend    ${edgeUrl}`,
-    `  API pages        ${cloudUrl}/docs  ${edgeUrl}/docs`,
+    `  bridge           ${bridgeUrl}${node === undefined ? '' : `   (node ${node}: gantry nodes ls)`}`,
+    `  API pages        ${cloudUrl}/docs  ${edgeUrl}/docs  ${bridgeUrl}/docs`,
     `  metrics          ${metricsUrl}`,
+    ...isolation.map((line) => `  isolation        ${line}`),
     ...first,
     '',
     `Try it in another terminal, in this folder and with the same GANTRY_ settings: ${colors.bold('npm run demo')}, or paste:`,

@@ -13,6 +13,46 @@ afterEach(() => {
   for (const give of release.splice(0)) give();
 });
 
+const racerSource = `
+const { lockDataDir } = await import(process.argv[1]);
+process.stdout.write('ready');
+process.stdin.on('data', (dataDir) => {
+  try {
+    lockDataDir(String(dataDir));
+    process.stdout.write('held');
+  } catch (error) {
+    process.stdout.write(error.name === 'AlreadyRunningError' ? 'refused' : String(error));
+  }
+});
+`;
+
+/** Processes that all try at the same moment, once for each folder; they answer how it went. */
+async function race(dataDirs: readonly string[], count: number): Promise<string[][]> {
+  const module = new URL('./instance-lock.js', import.meta.url).href;
+  const racers = Array.from({ length: count }, () =>
+    spawn(process.execPath, ['--input-type=module', '-e', racerSource, module]),
+  );
+  const nextOfAll = () =>
+    Promise.all(
+      racers.map(
+        ({ stdout }) =>
+          new Promise<string>((resolve) => stdout.once('data', (chunk) => resolve(String(chunk)))),
+      ),
+    );
+  const outcomes: string[][] = [];
+  try {
+    await nextOfAll();
+    for (const dataDir of dataDirs) {
+      const round = nextOfAll();
+      for (const racer of racers) racer.stdin.write(dataDir);
+      outcomes.push(await round);
+    }
+    return outcomes;
+  } finally {
+    for (const racer of racers) racer.kill('SIGKILL');
+  }
+}
+
 describe('lockDataDir', () => {
   it('makes the folder for its owner only', () => {
     const dataDir = folder();
@@ -54,6 +94,20 @@ describe('lockDataDir', () => {
     lock(dataDir);
     expect(release).toHaveLength(1);
   });
+
+  it('is taken by exactly one of several processes that race for a stale one', async () => {
+    const dataDirs = Array.from({ length: 20 }, folder);
+    for (const dataDir of dataDirs) {
+      lockDataDir(dataDir)();
+      writeFileSync(join(dataDir, 'gantry.lock'), JSON.stringify({ pid: process.pid, startTicks: '1' }));
+    }
+    for (const outcomes of await race(dataDirs, 6)) {
+      expect(outcomes.filter((outcome) => outcome === 'held')).toHaveLength(1);
+      // The others hear of the holder, or on a busy machine that somebody was just taking it.
+      for (const outcome of outcomes)
+        expect(outcome).toMatch(/^(held|refused|Error: .* another start is under way)/);
+    }
+  }, 60_000);
 
   it('replaces a lock that a crash left empty', () => {
     const dataDir = folder();

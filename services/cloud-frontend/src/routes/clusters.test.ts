@@ -64,9 +64,22 @@ describe('edge clusters', () => {
     expect(problemOf(bare)).toEqual([401, 'invalid-service-credential']);
   });
 
-  it('are not shown before their first report', async () => {
+  it('are shown before their first report too, and after they fell silent with the time of the last', async () => {
+    const states = async () =>
+      (await cloud.call('listClusters', { token: ada })).json.map(
+        ({ name, state, last_seen }: Record<string, unknown>) => [name, state, last_seen],
+      );
+    const token = await enrol('north');
+    expect(await states()).toEqual([['north', 'enrolled', null]]);
+    const beforeMs = clock.now();
+    await send('north', token);
+    const [[name, state, seen]] = await states();
+    expect([name, state]).toEqual(['north', 'live']);
+    expect(Date.parse(seen)).toBeGreaterThanOrEqual(beforeMs);
+    expect(Date.parse(seen)).toBeLessThanOrEqual(clock.now());
+    clock.advance(30_500);
     await enrol('north');
-    expect((await cloud.call('listClusters', { token: ada })).json).toEqual([]);
+    expect(await states()).toEqual([['north', 'silent', seen]]);
   });
 
   it.each([

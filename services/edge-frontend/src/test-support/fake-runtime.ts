@@ -11,9 +11,10 @@ import {
   type FinishedMessage,
   type InProcessServer,
   LeaseRequester,
+  publishRuntimeStatus,
   queues,
 } from '@gantry/broker';
-import type { ExecResult, ExecutionRequest } from '@gantry/contracts';
+import type { ExecResult, ExecutionRequest, RuntimeFlavour } from '@gantry/contracts';
 import { DeadlineWheel, newProcessId } from '@gantry/kernel';
 
 export interface RunningCall {
@@ -48,12 +49,17 @@ export const runForEver: Behaviour = async (call) => {
   );
 };
 
+/** One flavour of an announcement; what is left out has a default. */
+type Announced = Partial<RuntimeFlavour> & Pick<RuntimeFlavour, 'languages'>;
+
 export class FakeRuntime {
   readonly id = newProcessId('r');
   readonly seen: ExecutionRequest[] = [];
   readonly contents: Buffer[] = [];
   readonly refusedLeases: string[] = [];
   behaviour: Behaviour;
+  /** What it says when a frontend asks. */
+  status: Announced[] = [];
   readonly #broker: Broker;
   readonly #wheel = new DeadlineWheel(10);
   readonly #leases: LeaseRequester;
@@ -88,6 +94,14 @@ export class FakeRuntime {
     return runtime;
   }
 
+  /** Says what it serves; nothing: that it goes. */
+  async announce(...flavours: Announced[]): Promise<void> {
+    const defaults = { name: 'Nature', isolation: 'sandbox', slots: 1, running: 0 } as const;
+    const status = { runtimeId: this.id, flavours: flavours.map((one) => ({ ...defaults, ...one })) };
+    const outcome = await publishRuntimeStatus(this.#broker, status, { timeoutMs: 2000 });
+    if (outcome !== 'confirmed') throw new Error(`the announcement was not taken: ${outcome}`);
+  }
+
   /** Its connection goes, and what it held with it. */
   async stop(): Promise<void> {
     this.#wheel.clear();
@@ -98,6 +112,7 @@ export class FakeRuntime {
     const decoded = decodeControl(delivery);
     if (decoded.kind === 'invalid') return;
     if (decoded.value.kind === 'lease-reply') this.#leases.onReply(decoded.value);
+    if (decoded.value.kind === 'status-request' && this.status.length > 0) void this.announce(...this.status);
     if (decoded.value.kind === 'cancel') {
       this.#tombstones.add(decoded.value.executionId);
       this.#cancels.get(decoded.value.executionId)?.();

@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Broker, InProcessServer } from '@gantry/broker';
 import { loadConfig } from '@gantry/config';
-import { type Clock, Lifecycle, silentLogger } from '@gantry/kernel';
+import type { FlavourDefinition } from '@gantry/contracts';
+import { type Clock, Lifecycle, type Logger, silentLogger } from '@gantry/kernel';
 import { openStore, type Store } from '@gantry/store';
 import { createMetrics, type Metrics } from '@gantry/telemetry';
 import { createEdgeFrontend, type EdgeFrontend } from '../app.js';
 import { type EdgeSettings, edgeFrontendSchema } from '../config.js';
+import type { RuntimeScaler } from '../ports.js';
 import { FakeCloud } from './fake-cloud.js';
 import { type Behaviour, FakeRuntime } from './fake-runtime.js';
 
@@ -31,11 +33,14 @@ export interface EdgeUnderTest {
 
 export interface EdgeTestOptions {
   readonly edge?: Partial<EdgeSettings['edge']>;
+  readonly definitions?: readonly FlavourDefinition[];
   readonly clock?: Clock;
   /** Wraps the broker that the frontend gets. */
   readonly wrapBroker?: (broker: Broker) => Broker;
   readonly wrapStore?: (store: Store) => Store;
   readonly cloud?: FakeCloud;
+  readonly scaler?: RuntimeScaler;
+  readonly logger?: Logger;
   /** Another frontend of the same cluster: the same broker and the same store, which stay open when it stops. */
   readonly share?: EdgeUnderTest;
 }
@@ -56,9 +61,18 @@ export async function startEdge(options: EdgeTestOptions = {}): Promise<EdgeUnde
   const compose = () => {
     const metrics = createMetrics();
     const edge = createEdgeFrontend({
-      ...{ config, broker, store: options.wrapStore?.(store) ?? store, cloud, logger: silentLogger, metrics },
+      ...{
+        config,
+        broker,
+        store: options.wrapStore?.(store) ?? store,
+        cloud,
+        logger: options.logger ?? silentLogger,
+        metrics,
+      },
       version: { name: 'edge-frontend', version: '0.0.0', commit: 'unknown' },
       runtimeCredential,
+      ...(options.definitions === undefined ? {} : { definitions: options.definitions }),
+      scaler: options.scaler,
       ...(options.clock === undefined ? {} : { clock: options.clock }),
     });
     return { edge, metrics, lifecycle: new Lifecycle() };

@@ -1,4 +1,4 @@
-import type { ExecutionMode, ExecutionRequest, Requirement } from '@gantry/contracts';
+import type { ExecutionMode, ExecutionRequest, FlavourDefinition, Requirement } from '@gantry/contracts';
 import type { Execution, StoredFunction } from '@gantry/store';
 
 export interface TimeLimits {
@@ -16,13 +16,16 @@ export interface PlanInput {
   readonly fn: StoredFunction;
   readonly requirementId: number;
   readonly requirement: Requirement;
+  /** Undefined: nothing is known of it, and the limits of this frontend hold alone. */
+  readonly flavour: FlavourDefinition | undefined;
   readonly traceparent: string | undefined;
   readonly nowMs: number;
 }
 
 /** What is asked of a runtime: who, what, until when it may start, and how long it may run. */
 export function planExecution(input: PlanInput, limits: TimeLimits): ExecutionRequest {
-  const { fn, mode, nowMs, requirement } = input;
+  const { flavour, fn, mode, nowMs, requirement } = input;
+  const mostMs = Math.min(limits.maxRunMs, (flavour?.limits.executionSeconds ?? Infinity) * 1000);
   const queueMs = mode === 'sync' ? limits.syncQueueMs : limits.asyncQueueMs;
   return {
     executionId: input.executionId,
@@ -35,8 +38,10 @@ export function planExecution(input: PlanInput, limits: TimeLimits): ExecutionRe
     language: fn.language,
     expiresAtMs: nowMs + queueMs,
     queueMs,
-    runMs: Math.min(requirement.maxRunMs ?? limits.defaultRunMs, limits.maxRunMs),
+    runMs: Math.min(requirement.maxRunMs ?? limits.defaultRunMs, mostMs),
     traceparent: input.traceparent,
+    isFresh: requirement.isFresh,
+    limits: requirement.limits,
   };
 }
 
@@ -64,6 +69,8 @@ export const toQueuedExecution = (request: ExecutionRequest, createdAtMs: number
   runtimeId: undefined,
   progressPerMille: undefined,
   traceparent: request.traceparent,
+  isFresh: request.isFresh,
+  limits: request.limits,
 });
 
 /** The request of a stored execution, to publish it again. */
@@ -80,4 +87,6 @@ export const toRequest = (execution: Execution): ExecutionRequest => ({
   queueMs: execution.queueMs,
   runMs: execution.runMs,
   traceparent: execution.traceparent,
+  isFresh: execution.isFresh,
+  limits: execution.limits,
 });

@@ -3,7 +3,12 @@
  * before the publish, no body is parsed, and the publish is not waited for before the result.
  */
 import { type Broker, encodeRequest } from '@gantry/broker';
-import { type ExecutionMode, type ExecutionRequest, inlineParametersLimitBytes } from '@gantry/contracts';
+import {
+  type ExecutionMode,
+  type ExecutionRequest,
+  type FlavourDefinition,
+  inlineParametersLimitBytes,
+} from '@gantry/contracts';
 import { asyncPrefix, type Clock, newId } from '@gantry/kernel';
 import type { PayloadStore, StoredFunction } from '@gantry/store';
 import type { DocumentReader, RequirementOfOwner } from '../ports.js';
@@ -11,6 +16,7 @@ import type { CodeShelf } from './code-shelf.js';
 import type { DocumentCache } from './document-cache.js';
 import type { FlavourWatch } from './flavour-watch.js';
 import { planExecution, type TimeLimits } from './plan-execution.js';
+import type { RuntimeDirectory } from './runtime-directory.js';
 import { validateParameters } from './validate-parameters.js';
 
 export interface ExecuteCommand {
@@ -28,6 +34,9 @@ export interface PlannerDeps {
   readonly requirements: DocumentCache<RequirementOfOwner>;
   readonly code: CodeShelf;
   readonly flavours: FlavourWatch;
+  readonly runtimes: Pick<RuntimeDirectory, 'requireLanguage'>;
+  /** Of the flavours that are served. */
+  readonly definitions: ReadonlyMap<string, FlavourDefinition>;
   readonly payloads: PayloadStore;
   readonly clock: Clock;
   readonly limits: TimeLimits;
@@ -42,8 +51,8 @@ export interface PreparedCall {
 
 /**
  * Everything between the token and the queue: documents, parameters, code, a live runtime.
- * @throws {AppError} invalid-request, document-not-found, no-runtime-for-flavour, broker-unavailable,
- *   store-unavailable, cloud-unavailable
+ * @throws {AppError} invalid-request, document-not-found, no-runtime-for-flavour, language-unavailable,
+ *   broker-unavailable, store-unavailable, cloud-unavailable
  */
 export async function prepareCall(deps: PlannerDeps, command: ExecuteCommand): Promise<PreparedCall> {
   const { caller, functionId, mode, parameters, requirementId } = command;
@@ -51,6 +60,7 @@ export async function prepareCall(deps: PlannerDeps, command: ExecuteCommand): P
   const fn = await deps.functions.find(functionId, caller);
   const { requirement } = await deps.requirements.find(requirementId, caller);
   await deps.flavours.requireRuntime(requirement.flavour, mode);
+  deps.runtimes.requireLanguage(requirement.flavour, fn.language);
   await deps.code.ensure(fn, caller);
   const nowMs = deps.clock.now();
   const planned = planExecution(
@@ -61,6 +71,7 @@ export async function prepareCall(deps: PlannerDeps, command: ExecuteCommand): P
       fn,
       requirementId,
       requirement,
+      flavour: deps.definitions.get(requirement.flavour),
       traceparent: command.traceparent,
       nowMs,
     },

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createStaging, type Staging } from '../../sandbox/staging.js';
+import { defaultLanguageSettings } from '../language.js';
 import { jsRuntime } from './js-runtime.js';
 
 /** Tries, in a thread, what a function would do if it got past every rule of its realm. */
@@ -31,13 +32,15 @@ beforeAll(async () => {
 });
 afterAll(() => staging.remove());
 
-const limits = { memoryMiB: 64, resultBytes: 1, logBytes: 1, warmFunctions: 1, codeBytes: 1 };
+const limits = { memoryMiB: 64, scratchMiB: 1, resultBytes: 1, logBytes: 1, warmFunctions: 1, codeBytes: 1 };
 
 describe('the process of JavaScript functions', () => {
   it('denies files, programs and bindings by the permission model, also to code past the rules of its realm', async () => {
     const file = join(staging.folder, 'probe.js');
     await writeFile(file, probe);
-    const flags = jsRuntime.launch(staging.folder, limits, { isRestricted: true }).args.slice(0, -2);
+    const flags = jsRuntime
+      .launch(staging.folder, limits, { ...defaultLanguageSettings, isRestricted: true })
+      .args.slice(0, -2);
     const { stdout } = await promisify(execFile)(process.execPath, [...flags, file], { env: {} });
     expect(JSON.parse(stdout)).toEqual({
       read: 'ERR_ACCESS_DENIED',
@@ -50,7 +53,10 @@ describe('the process of JavaScript functions', () => {
   });
 
   it('has no secret on its command line: only flags, its file and its limits', () => {
-    const { args } = jsRuntime.launch(staging.folder, limits, { isRestricted: false });
+    const { args } = jsRuntime.launch(staging.folder, limits, {
+      ...defaultLanguageSettings,
+      isRestricted: false,
+    });
     expect(JSON.parse(args.at(-1) ?? '')).toEqual(limits);
     expect(args.some((flag) => flag.includes('permission'))).toBe(false);
   });

@@ -3,10 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutorLimits } from '../../sandbox/protocol.js';
-import type { LanguageRuntime, LaunchPlan } from '../language.js';
-
-/** Our own main thread of an executor holds frames, not function data: it needs little. */
-const mainHeapMiB = 192;
+import type { LanguageRuntime, LaunchOptions, LaunchPlan } from '../language.js';
 
 /** The file piscina loads in each thread: CommonJS, because `import()` from text is switched off. */
 const threadEntry = `'use strict';
@@ -40,7 +37,7 @@ function permissionFlags(folder: string): string[] {
   return [name, `--allow-fs-read=${folder}${sep}*`, '--allow-worker'];
 }
 
-function launch(folder: string, limits: ExecutorLimits, options: { isRestricted: boolean }): LaunchPlan {
+function launch(folder: string, limits: ExecutorLimits, options: LaunchOptions): LaunchPlan {
   const flags = [
     ...(options.isRestricted ? permissionFlags(folder) : []),
     '--experimental-vm-modules',
@@ -49,7 +46,7 @@ function launch(folder: string, limits: ExecutorLimits, options: { isRestricted:
     '--no-addons',
     '--no-deprecation',
     '--no-warnings',
-    `--max-old-space-size=${mainHeapMiB}`,
+    // No --max-old-space-size: V8 would take it for every thread, in place of the limit of the thread itself.
   ];
   return {
     file: process.execPath,
@@ -59,4 +56,13 @@ function launch(folder: string, limits: ExecutorLimits, options: { isRestricted:
 }
 
 /** JavaScript: ES modules in piscina threads of a Node process. */
-export const jsRuntime: LanguageRuntime = { language: 'JS', stage, launch };
+export const jsRuntime: LanguageRuntime = {
+  name: 'js',
+  languages: ['JS'],
+  freshRealm: 'thread',
+  functionsPerProcess: 'many',
+  bootsThreads: true,
+  missing: () => Promise.resolve(undefined),
+  stage,
+  launch,
+};

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
  * because a flood of output then costs neither messages nor memory.
  *
  * I1  The thread writes the log and its length; the main thread only reads, and resets between calls.
- * I2  The main thread writes the abort word; the thread only waits for it.
+ * I2  The main thread writes the abort word and the limits of the call; the thread only reads them.
  * I3  The phase word decides who ends a call: the thread that answers it, or the main thread that stops it. Only one
  *     of them takes the call out of `running`, so a thread that answered is never killed for that call.
  */
@@ -14,7 +14,9 @@ const lengthWord = 0;
 const truncatedWord = 1;
 const abortWord = 2;
 const phaseWord = 3;
-const words = 4;
+const logLimitWord = 4;
+const resultLimitWord = 5;
+const words = 6;
 const headerBytes = words * Int32Array.BYTES_PER_ELEMENT;
 
 const truncationMarker = '\n[log truncated]\n';
@@ -30,7 +32,9 @@ interface AtomicsWithWaitAsync {
 // Taken while this file is loaded: in a function's thread the global object is shared with the function.
 const { compareExchange, load, notify, store } = Atomics;
 const { waitAsync } = Atomics as unknown as AtomicsWithWaitAsync;
-const { max } = Math;
+const { max, min } = Math;
+/** What a word holds; no limit is larger. */
+const maxWord = 2 ** 31 - 1;
 
 export type AbortReason = 'none' | 'cancelled' | 'timeout';
 const abortReasons = ['none', 'cancelled', 'timeout'] as const;
@@ -62,9 +66,10 @@ export class SharedCall {
     if (this.isFull) return;
     const length = this.#words[lengthWord] ?? 0;
     // A UTF-16 unit takes at least one byte: cutting first keeps a huge string from being looked at whole.
-    const room = this.#log.length - length;
+    const end = min(this.#log.length, load(this.#words, logLimitWord));
+    const room = max(0, end - length);
     const head = text.length > room ? text.slice(0, room) : text;
-    const { read, written } = this.#encoder.encodeInto(head, this.#log.subarray(length));
+    const { read, written } = this.#encoder.encodeInto(head, this.#log.subarray(length, max(end, length)));
     store(this.#words, lengthWord, length + (written ?? 0));
     if ((read ?? 0) < text.length) store(this.#words, truncatedWord, 1);
   }
@@ -77,8 +82,10 @@ export class SharedCall {
     return this.isFull ? Buffer.concat([kept, Buffer.from(truncationMarker)]) : kept;
   }
 
-  /** Main thread: forgets the log and the abort of the call before; another one starts now. */
-  begin(): void {
+  /** Main thread: forgets the log and the abort of the call before; another one starts now, with limits of its own. */
+  begin({ logBytes, resultBytes }: { logBytes: number; resultBytes: number }): void {
+    store(this.#words, logLimitWord, min(logBytes, maxWord));
+    store(this.#words, resultLimitWord, min(resultBytes, maxWord));
     store(this.#words, lengthWord, 0);
     store(this.#words, truncatedWord, 0);
     this.clearAbort();
@@ -89,6 +96,11 @@ export class SharedCall {
   end(): void {
     this.clearAbort();
     store(this.#words, phaseWord, phases.over);
+  }
+
+  /** Function thread: bytes of JSON that the result of the running call may have. */
+  get resultBytes(): number {
+    return load(this.#words, resultLimitWord);
   }
 
   get isOver(): boolean {

@@ -19,6 +19,7 @@ import { FunctionThread, type ThreadOutcome } from './function-thread.js';
  * I3  One spare thread is always booted, so that a new function does not wait for one.
  * I4  A thread sends small answers to the supervisor itself and this thread is not told, which saves two wake-ups a
  *     call. So `#pending` may be over already; the next call takes its place.
+ * I5  The thread of a fresh call has run nothing before and runs nothing after it.
  */
 /** Room for a result in base64, its log and the parameters of a call. */
 const maxFrameBytes = 256 * 1024 * 1024;
@@ -97,7 +98,7 @@ export class Executor {
   #run(pending: Pending, code: Buffer): void {
     if (this.#isCancelled) return;
     const { meta, parameters } = pending;
-    const thread = this.#threadFor(meta.functionSha256);
+    const thread = meta.fresh ? this.#freshThread() : this.#threadFor(meta.functionSha256);
     this.#running = thread;
     const startedMs = performance.now();
     thread.run({
@@ -106,10 +107,16 @@ export class Executor {
       parameters,
       code,
       runMs: meta.runMs,
+      resultBytes: meta.resultBytes,
+      logBytes: meta.logBytes,
+      isOnly: meta.fresh,
       onProgress: (perMille) =>
         this.#sendMeta<ProgressMeta>(frameKinds.progress, { call: meta.call, perMille }),
       onPhase: (phase) => this.#sendMeta<PhaseMeta>(frameKinds.phase, { call: meta.call, phase }),
-      onOutcome: (outcome) => this.#finish(pending, outcome, performance.now() - startedMs),
+      onOutcome: (outcome) => {
+        this.#finish(pending, outcome, performance.now() - startedMs);
+        if (meta.fresh) void thread.destroy(); // I5
+      },
     });
   }
 
@@ -136,8 +143,13 @@ export class Executor {
       this.#threads.set(sha256, known);
       return known;
     }
-    const thread = this.#spare ?? this.#newThread();
+    const thread = this.#freshThread();
     this.#threads.set(sha256, thread);
+    return thread;
+  }
+
+  #freshThread(): FunctionThread {
+    const thread = this.#spare ?? this.#newThread();
     this.#spare = undefined;
     // After this call had its start: booting a thread takes a core for some milliseconds.
     setTimeout(() => {

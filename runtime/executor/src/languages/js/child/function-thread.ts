@@ -3,11 +3,17 @@ import { Piscina } from 'piscina';
 import type { ExecutorLimits } from '../../../sandbox/protocol.js';
 import { SharedCall } from '../shared-call.js';
 import type { CallTask, ServeTask, ThreadMessage, ThreadSettings } from '../thread/messages.js';
+import { dieAtOnce } from './die-at-once.js';
 
 /** After the abort signal a function has this long to clean up before its thread is killed. */
 const abortGraceMs = 50;
 /** Parameters up to this size travel as text (the cheapest copy); larger ones are transferred. */
 const textParametersBytes = 64 * 1024;
+/**
+ * A thread boots in 50 ms. Piscina 5.3 forgets a task whose replacement thread dies while it boots: nothing else would
+ * ever end that wait.
+ */
+const bootWithinMs = 4000;
 const maxTimerMs = 2 ** 31 - 1;
 
 export interface ThreadCall {
@@ -16,6 +22,10 @@ export interface ThreadCall {
   readonly parameters: Buffer;
   readonly code: Buffer;
   readonly runMs: number;
+  readonly resultBytes: number;
+  readonly logBytes: number;
+  /** The thread is destroyed after it. */
+  readonly isOnly: boolean;
   readonly onProgress: (perMille: number) => void;
   readonly onPhase: (phase: 'booting' | 'running') => void;
   /** At most once; not at all when the thread answered the supervisor itself. */
@@ -84,7 +94,7 @@ export class FunctionThread {
   constructor(entryFile: string, limits: ExecutorLimits, onTainted: (text: string) => void) {
     this.#shared = SharedCall.ofLogBytes(limits.logBytes);
     this.#onTainted = onTainted;
-    const settings: ThreadSettings = { memory: this.#shared.memory, resultBytes: limits.resultBytes };
+    const settings: ThreadSettings = { memory: this.#shared.memory };
     this.#pool = new Piscina({
       filename: entryFile,
       workerData: settings,
@@ -141,8 +151,9 @@ export class FunctionThread {
       onUp = resolve;
       onNeverUp = reject;
     });
-    up.catch(() => undefined); // Whoever waits for the thread is told; between calls nobody does.
     const life: Life = { port: port1, killer, isLoaded: false, up, onUp, onNeverUp };
+    const late = setTimeout(() => killer.abort(), bootWithinMs);
+    void up.catch(() => undefined).finally(() => clearTimeout(late)); // Whoever waits for the thread is told.
     port1.on('message', (message: ThreadMessage) => this.#onMessage(life, message));
     const task: ServeTask = { port: port2 };
     this.#pool
@@ -167,12 +178,8 @@ export class FunctionThread {
   async #bootFor(running: Running): Promise<void> {
     const { call } = running;
     call.onPhase('booting');
-    let error: unknown;
-    try {
-      await this.booted();
-    } catch (reason) {
-      error = reason;
-    }
+    // The function has not run: a thread that does not come up is tried once more.
+    const error = await this.booted().catch(() => this.booted().catch((reason: unknown) => reason));
     if (this.#running !== running) return;
     call.onPhase('running');
     const life = this.#life;
@@ -182,7 +189,7 @@ export class FunctionThread {
   }
 
   #post(running: Running, life: Life): void {
-    const { call, executionId, parameters, code, runMs } = running.call;
+    const { call, executionId, parameters, code, runMs, isOnly } = running.call;
     const isText = parameters.length <= textParametersBytes;
     const sent = isText ? parameters.toString('latin1') : new Uint8Array(parameters);
     const task: CallTask = {
@@ -192,11 +199,12 @@ export class FunctionThread {
       deadlineMs: Date.now() + runMs,
       // A copy of its own: a view would take the whole frame along.
       ...(life.isLoaded ? {} : { code: new Uint8Array(code) }),
+      ...(isOnly ? { isOnly } : {}),
     };
     life.isLoaded = true; // A thread that could not load it is replaced.
     running.life = life;
     running.deadlineMs = performance.now() + runMs;
-    this.#shared.begin();
+    this.#shared.begin(running.call);
     this.#armTimer(running.deadlineMs);
     if (typeof sent === 'string') life.port.postMessage(task);
     else life.port.postMessage(task, [sent.buffer as ArrayBuffer]);
@@ -236,6 +244,10 @@ export class FunctionThread {
     if (message.kind === 'up') {
       life.thread = this.#pool.threads[0] as Worker;
       life.onUp();
+      return;
+    }
+    if (message.kind === 'torn') {
+      dieAtOnce();
       return;
     }
     const running = this.#running;

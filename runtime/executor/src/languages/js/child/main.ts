@@ -1,15 +1,13 @@
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type ExecutorLimits, frameDescriptor } from '../../../sandbox/protocol.js';
+import { dieAtOnce } from './die-at-once.js';
 import { Executor } from './executor.js';
 
 /** The program of an executor process for JavaScript. Frames on descriptor 3; its standard streams are diagnostics. */
 const socket = new Socket({ fd: frameDescriptor, readable: true, writable: true });
 
-/** The supervisor is gone, however it went: nothing of this process may stay. */
-const dieAtOnce = (): void => {
-  process.kill(process.pid, 'SIGKILL');
-};
+// The supervisor is gone, however it went: nothing of this process may stay.
 socket.on('end', dieAtOnce);
 socket.on('close', dieAtOnce);
 socket.on('error', dieAtOnce);

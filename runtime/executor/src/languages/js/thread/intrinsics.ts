@@ -1,5 +1,9 @@
 import { functionFileName } from './module-loader.js';
 import { refuse, rules } from './rules.js';
+import { samples } from './samples.js';
+
+/** Taken while this file is loaded: the global name becomes what functions see. */
+const realProcess: object = process;
 
 /**
  * Freezes the built-in objects of a function's thread and the global names that stand for them, so that no call can change what the next one (or our own
@@ -40,88 +44,6 @@ function hiddenIntrinsics(): object[] {
   ];
 }
 
-const names = [
-  'Object',
-  'Function',
-  'Array',
-  'String',
-  'Number',
-  'Boolean',
-  'Symbol',
-  'BigInt',
-  'Math',
-  'JSON',
-  'Reflect',
-  'Proxy',
-  'Promise',
-  'Map',
-  'Set',
-  'WeakMap',
-  'WeakSet',
-  'WeakRef',
-  'FinalizationRegistry',
-  'Date',
-  'RegExp',
-  'Intl',
-  'Atomics',
-  'ArrayBuffer',
-  'SharedArrayBuffer',
-  'DataView',
-  'Uint8Array',
-  'Int8Array',
-  'Uint8ClampedArray',
-  'Uint16Array',
-  'Int16Array',
-  'Uint32Array',
-  'Int32Array',
-  'Float32Array',
-  'Float64Array',
-  'BigInt64Array',
-  'BigUint64Array',
-  'Error',
-  'AggregateError',
-  'EvalError',
-  'RangeError',
-  'ReferenceError',
-  'SyntaxError',
-  'TypeError',
-  'URIError',
-  'WebAssembly',
-  'Iterator',
-  'parseInt',
-  'parseFloat',
-  'isNaN',
-  'isFinite',
-  'decodeURI',
-  'decodeURIComponent',
-  'encodeURI',
-  'encodeURIComponent',
-  'escape',
-  'unescape',
-  'eval',
-  'Buffer',
-  'URL',
-  'URLSearchParams',
-  'TextEncoder',
-  'TextDecoder',
-  'AbortController',
-  'AbortSignal',
-  'Event',
-  'EventTarget',
-  'structuredClone',
-  'queueMicrotask',
-  'MessageChannel',
-  'MessagePort',
-  'setTimeout',
-  'setInterval',
-  'setImmediate',
-  'clearTimeout',
-  'clearInterval',
-  'clearImmediate',
-  'atob',
-  'btoa',
-] as const;
-
 /** What programs set on `Error` itself by convention; it only shapes the text of stack traces. */
 const writableStatics = new Set<PropertyKey>(['stackTraceLimit']);
 
@@ -131,11 +53,14 @@ function isObject(value: unknown): value is object {
 
 function makeOverridable(prototype: object, key: PropertyKey, value: unknown): void {
   const get = () => value;
-  function set(this: unknown, next: unknown): void {
-    if (this === prototype) throw new TypeError(`built-ins are frozen: cannot assign ${String(key)}`);
-    if (!isObject(this)) return;
-    Object.defineProperty(this, key, { value: next, writable: true, enumerable: true, configurable: true });
-  }
+  // A method: a function would have a prototype of its own, one more object to share.
+  const { set } = {
+    set(this: unknown, next: unknown): void {
+      if (this === prototype) throw new TypeError(`built-ins are frozen: cannot assign ${String(key)}`);
+      if (!isObject(this)) return;
+      Object.defineProperty(this, key, { value: next, writable: true, enumerable: true, configurable: true });
+    },
+  };
   Object.freeze(get);
   Object.freeze(set);
   Object.defineProperty(prototype, key, { get, set, enumerable: false, configurable: false });
@@ -187,6 +112,32 @@ function refuseCodeFromText(): void {
   Object.defineProperty(globalThis, 'eval', { value: refuse('eval', rules.codeFromText) });
 }
 
+/** What segments are made of has no name, and making one for a sample costs as much as the rest of a thread's start. */
+function fixSegmentsWhenMade(): void {
+  const { prototype } = Intl.Segmenter;
+  const { segment } = prototype;
+  const { freeze, getPrototypeOf } = Object;
+  const { apply, ownKeys, get } = Reflect;
+  const { iterator } = Symbol;
+  let isFixed = false;
+  const segmentAndFix = function (this: Intl.Segmenter, text: string): Intl.Segments {
+    const segments = apply(segment, this, [text]);
+    if (!isFixed) {
+      isFixed = true;
+      for (const made of [segments, apply(get(segments, iterator) as () => object, segments, [])]) {
+        const parent = getPrototypeOf(made) as object;
+        for (const key of ownKeys(parent)) {
+          const part = get(parent, key) as unknown;
+          if (typeof part === 'function') freeze(part);
+        }
+        freeze(parent);
+      }
+    }
+    return segments;
+  };
+  Object.defineProperty(prototype, 'segment', { value: segmentAndFix });
+}
+
 /** Fixes what the names of built-ins stand for. Names that do not exist yet stay free for functions to define. */
 function fixGlobalBindings(): void {
   for (const key of Reflect.ownKeys(globalThis)) {
@@ -200,43 +151,97 @@ function fixGlobalBindings(): void {
 }
 
 function freezeErrorConstructor(): void {
-  for (const key of Reflect.ownKeys(Error)) {
-    if (writableStatics.has(key)) continue;
-    const descriptor = Object.getOwnPropertyDescriptor(Error, key);
-    if (descriptor?.configurable === true && 'value' in descriptor) {
-      Object.defineProperty(Error, key, { writable: false, configurable: false });
-    }
+  fixAllBut(Error, (key) => writableStatics.has(key));
+}
+
+/** Fixes every property but those named, which stay as they are. */
+function fixAllBut(target: object, isLeft: (key: PropertyKey) => boolean): void {
+  for (const key of Reflect.ownKeys(target)) {
+    if (isLeft(key)) continue;
+    const descriptor = Object.getOwnPropertyDescriptor(target, key);
+    if (descriptor?.configurable !== true) continue;
+    Object.defineProperty(target, key, {
+      configurable: false,
+      ...('value' in descriptor ? { writable: false } : {}),
+    });
   }
 }
 
-function collect(roots: readonly object[]): Set<object> {
-  const found = new Set<object>();
+/**
+ * Node assigns this flag to every emitter, and its prototype has one that cannot be made an accessor: read-only there,
+ * no emitter could be made. It says whether rejections of listeners are caught; nothing of ours listens by emitters.
+ */
+const isCaptureFlag = (key: PropertyKey): boolean =>
+  typeof key === 'symbol' && key.description === 'kCapture';
+
+function freezeShared(value: object): void {
+  if (!Reflect.ownKeys(value).some(isCaptureFlag) || typeof value === 'function') {
+    Object.freeze(value);
+    return;
+  }
+  fixAllBut(value, isCaptureFlag);
+  Object.preventExtensions(value);
+}
+
+/** Walks from `roots` over properties of every kind and prototypes. */
+function collect(roots: readonly object[], into: Set<object>): void {
   const pending = [...roots];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    if (found.has(next)) continue;
-    found.add(next);
-    for (const descriptor of Object.values(Object.getOwnPropertyDescriptors(next)) as PropertyDescriptor[]) {
-      for (const part of [descriptor.value, descriptor.get, descriptor.set])
-        if (isObject(part)) pending.push(part);
-    }
+    if (into.has(next)) continue;
+    into.add(next);
     const parent: unknown = Object.getPrototypeOf(next);
     if (isObject(parent)) pending.push(parent);
+    if (ArrayBuffer.isView(next)) continue;
+    for (const key of Reflect.ownKeys(next)) {
+      const descriptor = Object.getOwnPropertyDescriptor(next, key);
+      if (descriptor === undefined) continue;
+      for (const part of [descriptor.value, descriptor.get, descriptor.set] as unknown[])
+        if (isObject(part)) pending.push(part);
+    }
   }
-  return found;
 }
 
-/** Freezes every built-in of this thread. Call it last: nothing can be patched afterwards. */
-export function freezeIntrinsics(): void {
+/** What samples inherit from, and what the objects that they hold do. Their own state is nobody else's. */
+function inheritedBy(made: readonly object[]): object[] {
+  const seen = new Set<object>();
+  const inherited = new Set<object>();
+  const pending = [...made];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (seen.has(next)) continue;
+    seen.add(next);
+    const parent: unknown = Object.getPrototypeOf(next);
+    if (isObject(parent)) inherited.add(parent);
+    if (typeof next === 'function') inherited.add(next);
+    else if (!ArrayBuffer.isView(next))
+      for (const key of Reflect.ownKeys(next)) {
+        const value: unknown = Object.getOwnPropertyDescriptor(next, key)?.value;
+        if (isObject(value)) pending.push(value);
+      }
+  }
+  return [...inherited];
+}
+
+/**
+ * Freezes every built-in of this thread that functions can reach: from the global names, from `reachable`, and from
+ * what can be made with them. Call it last: nothing can be patched afterwards.
+ */
+export function freezeIntrinsics(reachable: readonly object[]): void {
   refuseCodeFromText();
   fixStackTraces();
+  fixSegmentsWhenMade();
   fixGlobalBindings();
-  const roots = names.map((name) => Reflect.get(globalThis, name) as unknown).filter(isObject);
-  const all = collect([...roots, ...hiddenIntrinsics()]);
-  // globalThis is reachable from some of them, and functions may add globals of their own.
-  all.delete(globalThis);
+  // Functions may add globals of their own; the real process is behind none of this, but must not be frozen whole.
+  const left: ReadonlySet<object> = new Set([globalThis, realProcess]);
+  const all = new Set(left);
+  const globals = Reflect.ownKeys(globalThis)
+    .map((key) => Reflect.get(globalThis, key) as unknown)
+    .filter(isObject);
+  collect([...globals, ...reachable, ...hiddenIntrinsics(), ...inheritedBy(samples())], all);
+  for (const value of left) all.delete(value);
   const prototypes = new Set<object>();
   for (const value of all) {
-    const prototype = typeof value === 'function' ? (value as { prototype?: unknown }).prototype : undefined;
+    const prototype: unknown =
+      typeof value === 'function' ? Object.getOwnPropertyDescriptor(value, 'prototype')?.value : undefined;
     if (isObject(prototype) && !primitivePrototypes.includes(prototype)) prototypes.add(prototype);
     if (Object.hasOwn(value, 'constructor') && !primitivePrototypes.includes(value)) prototypes.add(value);
   }
@@ -248,5 +253,5 @@ export function freezeIntrinsics(): void {
     }
   }
   freezeErrorConstructor();
-  for (const value of all) if (value !== Error && !ArrayBuffer.isView(value)) Object.freeze(value);
+  for (const value of all) if (value !== Error && !ArrayBuffer.isView(value)) freezeShared(value);
 }

@@ -18,16 +18,19 @@ export interface CallTask {
   readonly executionId: string;
   /** Epoch milliseconds. */
   readonly deadlineMs: number;
+  /** The thread ends after it, so its end has to be told to the main thread. */
+  readonly isOnly?: true;
 }
 
 export interface ThreadSettings {
   readonly memory: SharedArrayBuffer;
-  readonly resultBytes: number;
 }
 
 export type ThreadMessage =
   | { readonly kind: 'up' }
   | { readonly kind: 'progress'; readonly call: number; readonly perMille: number }
+  /** A frame went out in part, so nobody can understand what follows it: the process has to end. */
+  | { readonly kind: 'torn' }
   /** An error came up outside of any call: the thread is no longer fit. */
   | { readonly kind: 'tainted'; readonly text: string }
   /** The end of a call that the thread did not answer itself. */

@@ -53,6 +53,16 @@ export class ModuleLoader {
   readonly #builtins = allowedBuiltins();
   readonly #loaded = new Map<string, Module>();
 
+  /** All that functions can import. */
+  exports(): object[] {
+    return [...this.#builtins.values()].flatMap((exports) =>
+      Object.values(exports).filter(
+        (value): value is object =>
+          (typeof value === 'object' && value !== null) || typeof value === 'function',
+      ),
+    );
+  }
+
   /** The module's default export. @throws whatever compiling or evaluating it throws; {@link RuleError} for imports */
   async load(code: Uint8Array): Promise<unknown> {
     const source = Buffer.from(code.buffer, code.byteOffset, code.byteLength).toString('utf8');

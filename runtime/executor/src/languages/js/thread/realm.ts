@@ -1,12 +1,13 @@
 import { Console } from 'node:console';
 import { format } from 'node:util';
 import type { CallState } from './call-state.js';
+import { disarmModules, disarmProcess, type Outside } from './disarm.js';
 import { freezeIntrinsics } from './intrinsics.js';
 import { refuse, rules } from './rules.js';
 
 /**
  * Turns the global object of a thread into what functions may see. Two lines of defence: the names a function can
- * reach are replaced, and the real `process` behind them loses what changes or leaves the process.
+ * reach are replaced and fixed, and what lies behind them loses its power (see `disarm.ts`).
  */
 
 const refusedMembers = [
@@ -81,6 +82,7 @@ const fixed = (value: unknown): PropertyDescriptor => ({
 
 function processForFunctions(calls: CallState): object {
   const real = process;
+  const { uptime, memoryUsage, cpuUsage } = real;
   const write = (chunk: unknown): true => {
     calls.log(String(chunk));
     return true;
@@ -108,9 +110,9 @@ function processForFunctions(calls: CallState): object {
     hrtime: Object.freeze(
       Object.assign((since?: [number, number]) => real.hrtime(since), { bigint: () => real.hrtime.bigint() }),
     ),
-    uptime: () => real.uptime(),
-    memoryUsage: () => real.memoryUsage(),
-    cpuUsage: () => real.cpuUsage(),
+    uptime: () => uptime(),
+    memoryUsage: () => memoryUsage(),
+    cpuUsage: () => cpuUsage(),
     nextTick: (callback: (...args: unknown[]) => void, ...args: unknown[]) =>
       real.nextTick(callback, ...args),
     emitWarning: (warning: unknown) => calls.log(`${String(warning)}\n`),
@@ -186,21 +188,8 @@ function gantryForFunctions(calls: CallState): object {
   );
 }
 
-function disarmRealProcess(): void {
-  for (const name of refusedMembers) {
-    try {
-      Object.defineProperty(process, name, {
-        value: refuse(`process.${name}`, rules.process),
-        configurable: false,
-      });
-    } catch {
-      // Not there, or fixed by Node itself: the facade is what functions see.
-    }
-  }
-}
-
-/** Prepares this thread for functions; once, before the first is loaded. */
-export function closeRealm(calls: CallState): void {
+/** Prepares this thread for functions; once, before the first is loaded. Errors nobody caught go to `outside`. */
+export function closeRealm(calls: CallState, reachable: readonly object[], outside: Outside): void {
   const facade = processForFunctions(calls);
   for (const name of networkGlobals)
     Object.defineProperty(globalThis, name, fixed(refuse(name, rules.network)));
@@ -211,7 +200,8 @@ export function closeRealm(calls: CallState): void {
   Object.defineProperty(globalThis, Symbol.for('undici.globalDispatcher.1'), fixed(dispatcher));
   Object.defineProperty(globalThis, 'console', fixed(consoleForFunctions(calls)));
   Object.defineProperty(globalThis, 'gantry', fixed(gantryForFunctions(calls)));
-  disarmRealProcess();
   Object.defineProperty(globalThis, 'process', fixed(facade));
-  freezeIntrinsics();
+  freezeIntrinsics(reachable);
+  disarmModules();
+  disarmProcess(outside);
 }

@@ -8,6 +8,7 @@ import { type CallFailure, type DoneMeta, frameDescriptor } from '../../../sandb
 import { SharedCall } from '../shared-call.js';
 import { buildAnswer, ResultError } from './answer.js';
 import { CallState } from './call-state.js';
+import { forgetParent } from './disarm.js';
 import { describeLoadFailure, describeThrown } from './error-text.js';
 import type { CallTask, ServeTask, ThreadMessage, ThreadSettings } from './messages.js';
 import { ModuleLoader } from './module-loader.js';
@@ -29,8 +30,8 @@ import { closeRealm } from './realm.js';
  *     they put there must not get between an answer and the supervisor.
  */
 const OwnPromise = Promise;
+const writeFrame = writeSync;
 const raceOf = Promise.race.bind(Promise) as typeof Promise.race;
-const killProcess = process.kill.bind(process, process.pid, 'SIGKILL');
 
 /** Answers up to this size travel as text, which is the cheapest copy; larger ones are transferred. */
 const textAnswerChars = 64 * 1024;
@@ -69,7 +70,6 @@ interface Ongoing {
 }
 
 class FunctionThread {
-  readonly #settings: ThreadSettings;
   readonly #calls: CallState;
   readonly #loader = new ModuleLoader();
   #function: Callable | undefined;
@@ -78,16 +78,14 @@ class FunctionThread {
   #call = 0;
 
   constructor(settings: ThreadSettings) {
-    this.#settings = settings;
     this.#calls = new CallState(new SharedCall(settings.memory), (perMille) =>
       this.#tell({ kind: 'progress', call: this.#call, perMille }),
     );
-    process.on('uncaughtException', (error) => this.#outside(error, 'uncaught exception'));
-    process.on('unhandledRejection', (reason) => this.#outside(reason, 'unhandled rejection'));
-    closeRealm(this.#calls);
+    closeRealm(this.#calls, this.#loader.exports(), (error, how) => this.#outside(error, how));
   }
 
   serve(port: MessagePort): void {
+    forgetParent();
     this.#port = port;
     port.on('message', (task: CallTask) => void this.#serveCall(task));
     this.#tell({ kind: 'up' });
@@ -115,7 +113,8 @@ class FunctionThread {
     const isTainted = this.#isTainted;
     // Until it hears of the end the main thread keeps the parameters: large ones are not to stay.
     const isSmall = ended.length <= directBytes && typeof task.parameters === 'string';
-    if (!isTainted && isSmall && this.#answerDirectly(call, ended, runMs)) return;
+    const mayBeDirect = isSmall && !isTainted && task.isOnly !== true;
+    if (mayBeDirect && this.#answerDirectly(call, ended, runMs)) return;
     if (ended.length <= textAnswerChars) {
       this.#tell({ kind: 'done', call, answer: ended, isTainted });
       return;
@@ -134,13 +133,13 @@ class FunctionThread {
       const payload = log.length === 0 ? bytes : Buffer.concat([bytes, log]);
       const [frame, more] = encodeFrame(frameKinds.done, meta, payload);
       if (frame === undefined || more !== undefined || !this.#calls.shared.tryAnswer()) return false;
-      if (writeSync(frameDescriptor, frame) === frame.length) return true; // I4
+      if (writeFrame(frameDescriptor, frame) === frame.length) return true; // I4
     } catch {
       // The socket is full; the main thread can wait for it, and is told at once.
       return false;
     }
-    // Part of a frame is out: nothing that follows it can be understood.
-    killProcess();
+    // Not from here: a thread of functions has no means to end the process any more.
+    this.#tell({ kind: 'torn' });
     return true;
   }
 
@@ -175,7 +174,7 @@ class FunctionThread {
     const run = this.#function;
     if (run === undefined) throw new LoadError('the function is not loaded');
     const value = await run(...parameters);
-    return buildAnswer(value, this.#settings.resultBytes);
+    return buildAnswer(value, this.#calls.shared.resultBytes);
   }
 
   async #load(code: Uint8Array): Promise<void> {

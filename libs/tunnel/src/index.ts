@@ -1,0 +1,16 @@
+export type { DialTls } from './agent-connection.js';
+export * from './dial-tunnel.js';
+export type { DialEnd, DialState } from './dialler-state.js';
+export * from './forward-http.js';
+export { forwardUpgrade } from './forward-upgrade.js';
+export { type RequestHeaderOptions, toAnswerHeaders, toRequestHeaders } from './header-rules.js';
+export { defaultTunnelLimits, type TunnelLimits } from './limits.js';
+export { isUnseen } from './node-error.js';
+export * from './path-rules.js';
+export * from './serve-origin.js';
+export { abortSignalOf } from './stream-events.js';
+export { type AcceptOptions, acceptTunnel, Tunnel, type TunnelConnection } from './tunnel.js';
+export * from './tunnel-door.js';
+export * from './tunnel-group.js';
+export * from './tunnel-protocol.js';
+export * from './types.js';

@@ -1,0 +1,3 @@
+import { describeHarmfulJavaScript } from './through-the-pool.contract.js';
+
+describeHarmfulJavaScript('container');

@@ -1,0 +1,3 @@
+import { describeWallsPastTheRealm } from './past-the-realm.contract.js';
+
+describeWallsPastTheRealm('container');

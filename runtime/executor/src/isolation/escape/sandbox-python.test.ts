@@ -1,0 +1,3 @@
+import { describeHarmfulPython } from './through-the-pool.contract.js';
+
+describeHarmfulPython('sandbox');

@@ -1,0 +1,5 @@
+import { describeIsolation } from './isolation.contract.js';
+
+describeIsolation('thread');
+describeIsolation('process');
+describeIsolation('sandbox');

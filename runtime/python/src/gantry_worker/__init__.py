@@ -1,0 +1,1 @@
+"""The worker of Python functions. See the README beside it."""

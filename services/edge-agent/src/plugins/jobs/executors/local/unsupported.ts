@@ -1,0 +1,40 @@
+/** What a machine without a batch system cannot do. Pure. */
+import { availableParallelism, totalmem } from 'node:os';
+import type { JobSpec } from '@gantry/contracts';
+import type { FieldError } from '@gantry/kernel';
+
+export interface Machine {
+  readonly cores: number;
+  readonly memoryBytes: number;
+}
+
+export const thisMachine = (): Machine => ({ cores: availableParallelism(), memoryBytes: totalmem() });
+
+/** Cores and memory have to be there; they are not set aside for the job. */
+export function findUnsupportedLocally(
+  spec: JobSpec,
+  { cores, memoryBytes }: Machine,
+): readonly FieldError[] {
+  const errors: FieldError[] = [];
+  const refuse = (field: string, detail: string) =>
+    errors.push({ pointer: `/body/spec/${field}`, detail: `${field}: ${detail}` });
+  for (const field of ['queue', 'account', 'reservation', 'constraints'] as const)
+    if (spec[field] !== undefined) refuse(field, 'the executor local has nothing of the kind');
+  for (const key of Object.keys(spec.custom_attributes))
+    refuse(`custom_attributes/${key}`, 'the executor local knows no custom attributes');
+  if (spec.launcher !== 'single') refuse('launcher', `the executor local has no ${spec.launcher}`);
+  const {
+    nodes = 1,
+    processes = 1,
+    cores_per_process: each = 1,
+    gpus_per_process,
+    memory = 0,
+  } = spec.resources;
+  if (nodes > 1) refuse('resources/nodes', 'the executor local has one node');
+  if (processes > 1) refuse('resources/processes', 'the executor local starts one process');
+  if (each > cores) refuse('resources/cores_per_process', `this machine has ${cores}`);
+  if (memory > memoryBytes) refuse('resources/memory', `this machine has ${memoryBytes} bytes`);
+  if (gpus_per_process !== undefined)
+    refuse('resources/gpus_per_process', 'the executor local cannot hand out graphics cards');
+  return errors;
+}
