@@ -123,4 +123,28 @@ describe('the file of a libsql store', () => {
     expect(database.prepare('select count(*) as n from payloads').all([])).toEqual([{ n: 60 }]);
     database.close();
   }, 40_000);
+
+  it('keeps its locks when the same process opens the file again, so that no other takes itself for the last', async () => {
+    const path = join(folder, 'gantry.db');
+    const first = await open(path);
+    await first.payloads.put(Buffer.from('before'), 1);
+    await (await open(path)).payloads.put(Buffer.from('second'), 1);
+    const visitor = `
+      const { openStore } = await import(process.argv[1]);
+      const quiet = () => undefined;
+      const logger = { error: quiet, warn: quiet, info: quiet, debug: quiet };
+      await (await openStore({ url: process.argv[2], logger })).close();
+    `;
+    const index = new URL('./index.js', import.meta.url).href;
+    await promisify(execFile)(process.execPath, [
+      '--input-type=module',
+      '-e',
+      visitor,
+      index,
+      `file:${path}`,
+    ]);
+    expect(statSync(`${path}-wal`).isFile()).toBe(true);
+    const sha256 = await first.payloads.put(Buffer.from('after'), 1);
+    expect(await (await open(path)).payloads.get(sha256)).toBeDefined();
+  }, 40_000);
 });

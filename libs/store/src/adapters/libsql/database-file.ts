@@ -24,9 +24,25 @@ export function pathOf(url: string): string {
 export function prepareFile(path: string): void {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    closeSync(openSync(path, 'a', 0o600));
+    createFile(path);
     for (const file of [path, `${path}-wal`, `${path}-shm`]) if (existsSync(file)) chmodSync(file, 0o600);
   } catch (error) {
     throw toStoreError(error, path);
   }
 }
+
+/**
+ * Makes the file unless it is there. One that is there must not even be opened: closing any descriptor of a file drops
+ * all locks that the process holds on it (fcntl(2)), SQLite's own included. The next process to close the database
+ * would then take itself for the last one and remove the log that this one still writes to.
+ */
+function createFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if (!hasErrorCode(error, 'EEXIST')) throw error;
+  }
+}
+
+const hasErrorCode = (error: unknown, code: string): boolean =>
+  typeof error === 'object' && error !== null && 'code' in error && error.code === code;
