@@ -25,7 +25,7 @@ export type VerifyOutcome =
     }
   | { readonly kind: 'expired'; readonly detail: string }
   | { readonly kind: 'too-complex'; readonly detail: string }
-  /** The time given to the library was too short; says nothing about the token. */
+  /** The thread got no time to run, or broke; says nothing about the token. */
   | { readonly kind: 'timeout' };
 
 /** Slot 0 of the shared memory of a worker: how far it is with the request that it was given. */
