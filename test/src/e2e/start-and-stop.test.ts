@@ -1,10 +1,10 @@
 /** The life of the embedded platform as a process. */
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { checkedFetch } from '../support/checked-fetch.js';
 import { newDevice, resultOf, signIn } from '../support/device.js';
 import { freePorts, gantry, newDataDir, type Platform, startPlatform } from '../support/platform.js';
@@ -23,7 +23,7 @@ afterEach(async () => {
 
 const cli = async (platform: Platform, ...args: string[]) => {
   const env = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...platform.env };
-  const { stdout } = await promisify(execFile)('npx', ['gantry', ...args], { cwd: root, env });
+  const { stdout } = await promisify(execFile)(process.execPath, [gantry, ...args], { cwd: root, env });
   return stdout;
 };
 
@@ -147,8 +147,13 @@ describe('the end', () => {
 });
 
 describe('the command line', () => {
+  let platform: Platform;
+  beforeAll(async () => {
+    platform = await startPlatform();
+  });
+  afterAll(() => platform.stop('SIGKILL'));
+
   it('signs in by itself and shows what runs', async () => {
-    const platform = await start();
     expect(JSON.parse(await cli(platform, 'clusters', 'ls', '--json'))).toMatchObject([{ is_live: true }]);
     expect(JSON.parse(await cli(platform, 'users', 'ls', '--json'))).toMatchObject([{ name: 'admin' }]);
     expect(JSON.parse(await cli(platform, 'keys', 'rotate', '--json'))).toMatchObject({
@@ -162,7 +167,6 @@ describe('the command line', () => {
   });
 
   it('adds an account, changes passwords, and goes on signing in by itself', async () => {
-    const platform = await start();
     const added = JSON.parse(await cli(platform, 'users', 'add', 'ada', '--json'));
     expect(await signIn(platform.cloudUrl, 'ada', added.password)).toMatch(/./);
     const changed = JSON.parse(await cli(platform, 'users', 'passwd', '--json'));
@@ -175,7 +179,6 @@ describe('the command line', () => {
   });
 
   it('pushes a function and calls it', async () => {
-    const platform = await start();
     const file = join(platform.dataDir, 'double.mjs');
     writeFileSync(file, 'export default (n) => n * 2;');
     const { id } = JSON.parse(await cli(platform, 'functions', 'push', file, '--json'));
@@ -188,7 +191,6 @@ describe('the command line', () => {
   });
 
   it('runs the demonstration', async () => {
-    const platform = await start();
     const shown = await cli(platform, 'demo');
     expect(shown).toMatch(/sync/i);
     expect(shown).toMatch(/async/i);
@@ -196,13 +198,10 @@ describe('the command line', () => {
   });
 
   it('prints the configuration without secrets', async () => {
-    const platform = await start({ GANTRY_STORE_URL: '' });
     const env = { ...freePorts(newDataDir()), GANTRY_BROKER_URL: 'amqp://user:hunter2@127.0.0.1/' };
     const printed = startNode(gantry, ['config', 'print'], env);
     expect(await printed.ended).toBe(0);
     expect(printed.output()).not.toContain('hunter2');
-    expect(printed.output()).toContain(
-      readFileSync(join(platform.dataDir, 'gantry.lock'), 'utf8') ? 'dataDir' : '',
-    );
+    expect(printed.output()).toContain('dataDir');
   });
 });
