@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type BridgeClient, type EdgeClient, GantryClient } from '@gantry/client';
 import { readEnvironment } from '@gantry/config';
-import { isLockHeld } from '@gantry/edge-frontend';
+import { isLockHeld } from '@gantry/edge-frontend/process-lock';
 import { messageOf } from '@gantry/kernel';
 import { UsageError } from './commands/usage-error.js';
 import type { Output } from './terminal.js';

@@ -1,19 +1,7 @@
-import { readVersion } from '@gantry/http';
+import { readVersion } from '@gantry/http/version';
 import { Command, CommanderError } from 'commander';
-import { addClusters } from './commands/clusters.js';
-import { addConfig } from './commands/config.js';
-import { addDemo } from './commands/demo.js';
-import { addExecutions } from './commands/executions.js';
-import { addFlavours } from './commands/flavours.js';
-import { addFunctions } from './commands/functions.js';
-import { addJobs } from './commands/jobs.js';
-import { addNodes } from './commands/nodes.js';
-import { addQueues } from './commands/queues.js';
-import { addRuntime } from './commands/runtime.js';
-import { addTokens } from './commands/tokens.js';
-import { up } from './commands/up.js';
+import { addGroups } from './commands/groups.js';
 import { UsageError } from './commands/usage-error.js';
-import { addUsers } from './commands/users.js';
 import { fail } from './terminal.js';
 
 const packageUrl = new URL('../package.json', import.meta.url);
@@ -21,9 +9,14 @@ const packageUrl = new URL('../package.json', import.meta.url);
 /** The `gantry` command. `argv` is without node and script. */
 export async function main(argv: readonly string[]): Promise<void> {
   // `up` hands its flags to the configuration, which knows them all.
-  if (argv[0] === 'up' && !argv.includes('--help') && !argv.includes('-h')) return up(argv.slice(1));
+  if (argv[0] === 'up' && !argv.includes('--help') && !argv.includes('-h')) {
+    const { up } = await import('./commands/up.js');
+    return up(argv.slice(1));
+  }
   try {
-    await buildProgram().parseAsync([...argv], { from: 'user' });
+    const program = buildProgram();
+    await addGroups(program, argv);
+    await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
     // Help that was asked for is printed by then, and no failure.
     if (error instanceof CommanderError && error.exitCode === 0) return;
@@ -68,17 +61,5 @@ function buildProgram(): Command {
     .command('up')
     .description('Start the whole platform in this process; see "gantry config print" for its settings')
     .allowUnknownOption();
-  addDemo(program);
-  addUsers(program);
-  addTokens(program);
-  addFunctions(program);
-  addExecutions(program);
-  addFlavours(program);
-  addRuntime(program);
-  addClusters(program);
-  addNodes(program);
-  addJobs(program);
-  addQueues(program);
-  addConfig(program);
   return program;
 }
