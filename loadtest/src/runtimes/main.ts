@@ -8,7 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { measuredLanguages } from './languages.js';
 import { type Counts, measureLanguage, type Samples } from './measure.js';
-import { readMemory } from './memory.js';
+import { readEmptyProcesses, readMemory } from './memory.js';
+import { measureOwnPart } from './own-part.js';
 import { flavourNameOf, type MeasuredPlatform, measuredLevels, startMeasuredPlatform } from './platform.js';
 import { judge, type MemoryReading, toText } from './report.js';
 import { newTarget } from './target.js';
@@ -38,7 +39,8 @@ async function measureStarts(bench: MeasuredPlatform, starts: number): Promise<S
 }
 
 async function measureMemory(bench: MeasuredPlatform): Promise<MemoryReading[]> {
-  const readings: MemoryReading[] = [];
+  const empty = { language: '-', level: 'process', state: 'two empty Node processes' } as const;
+  const readings: MemoryReading[] = [{ ...empty, processes: await readEmptyProcesses(2, idleMs) }];
   for (const language of measuredLanguages)
     for (const level of measuredLevels) {
       const flavour = flavourNameOf(language, level);
@@ -72,7 +74,9 @@ async function main(): Promise<void> {
   try {
     const memory = await measureMemory(bench);
     say('memory measured');
-    const samples = await measureStarts(bench, values.quick === true ? 3 : 7);
+    const samples = await measureOwnPart(counts.first);
+    say('own part measured');
+    samples.push(...(await measureStarts(bench, values.quick === true ? 3 : 7)));
     for (const language of measuredLanguages) {
       samples.push(...(await measureLanguage(bench, language, counts)));
       say(`${language} measured`);

@@ -6,7 +6,7 @@ import { GantryClient } from '@gantry/client';
 import type { Language } from '@gantry/contracts';
 import { type Distributed, startDistributed } from '@gantry/test/support/distributed.js';
 import { startPostgres } from '@gantry/test/support/postgres.js';
-import { type Running, until } from '@gantry/test/support/processes.js';
+import type { Running } from '@gantry/test/support/processes.js';
 import { startRabbitMq } from '@gantry/test/support/rabbitmq.js';
 
 export const measuredLevels = ['sandbox', 'process'] as const;
@@ -22,6 +22,23 @@ export interface MeasuredPlatform {
   /** A client of an account that is made for it. */
   newOwner(): Promise<GantryClient>;
   stop(): Promise<void>;
+}
+
+const startWithinMs = 30_000;
+
+/** Waits for the line that says so; by its arrival, because a look from time to time is too coarse. */
+function untilItTakes(runtime: Running, flavour: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(
+      () => reject(new Error(`no runtime of ${flavour}: ${runtime.output()}`)),
+      startWithinMs,
+    );
+    runtime.child.stderr?.on('data', () => {
+      if (!runtime.output().includes('runtime takes executions')) return;
+      clearTimeout(late);
+      resolve();
+    });
+  });
 }
 
 /** Brings up RabbitMQ, PostgreSQL, both frontends, and a flavour for each language and level. No runtime yet. */
@@ -60,7 +77,7 @@ export async function startMeasuredPlatform(languages: readonly Language[]): Pro
       startRuntime: async (flavour) => {
         const startedMs = performance.now();
         const runtime = platform.startRuntime(flavour, { ...shared, GANTRY_LOG_LEVEL: 'info' });
-        await until(`a runtime of ${flavour}`, () => runtime.output().includes('runtime takes executions'));
+        await untilItTakes(runtime, flavour);
         return { runtime, readyMs: performance.now() - startedMs };
       },
       newOwner: async () => {

@@ -1,5 +1,5 @@
 import { type Broker, publishRuntimeStatus } from '@gantry/broker';
-import { maxReasonChars, type RuntimeFlavour } from '@gantry/contracts';
+import { maxReasonChars, type RuntimeFlavour } from '@gantry/contracts/execution';
 import { type Logger, messageOf } from '@gantry/kernel';
 import type { Executors, FlavourExecutors } from './start-executors.js';
 
@@ -78,15 +78,16 @@ export class Announcer {
 
   #describe(): RuntimeFlavour[] {
     const { executors, runningOf } = this.#options;
-    return [...executors.flavours.values()].map(({ flavour, isolation }: FlavourExecutors) => ({
+    return [...executors.flavours.values()].map(({ flavour, isolation, pool }: FlavourExecutors) => ({
       name: flavour.name,
       isolation: isolation.level,
       slots: flavour.slots,
       running: runningOf(flavour.name),
       languages: flavour.languages.map((language) => {
         const state = executors.stateOf(language);
-        if (state === 'available') return { language, available: true };
-        return { language, available: false, reason: state.missing.slice(0, maxReasonChars) };
+        const reason = state === 'available' ? pool.troubleOf(language) : state.missing;
+        if (reason === undefined) return { language, available: true };
+        return { language, available: false, reason: reason.slice(0, maxReasonChars) };
       }),
     }));
   }

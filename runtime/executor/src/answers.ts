@@ -1,4 +1,9 @@
-import { type ExecResult, type ExecutionErrorCode, emptyResultOf, type Language } from '@gantry/contracts';
+import {
+  type ExecResult,
+  type ExecutionErrorCode,
+  emptyResultOf,
+  type Language,
+} from '@gantry/contracts/execution';
 
 /** The C client reads an answer into a buffer of 29 999 bytes; JSON writes a character with up to six. */
 const maxTextCharsForC = 4000;

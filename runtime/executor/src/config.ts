@@ -7,7 +7,7 @@ import {
   type ObservationSettings,
   observationSection,
 } from '@gantry/config';
-import { type IsolationChoice, isolationChoices } from '@gantry/contracts';
+import { type IsolationChoice, isolationChoices } from '@gantry/contracts/execution';
 import { defaultRuntimeOptions } from './runtime-options.js';
 
 /** What an embedded runtime and one of its own process have in common. */
@@ -29,7 +29,7 @@ export interface RuntimeSettings {
   };
 }
 
-export interface RuntimeConnectionSettings {
+interface RuntimeConnectionSettings {
   readonly flavours: string[];
   readonly edgeUrls: string[];
   readonly credential: string;
@@ -135,10 +135,14 @@ export const runtimeSection: ConfigSchema<RuntimeSettings> = {
   },
 };
 
-/** The whole schema of a runtime process. */
-export const runtimeSchema: ConfigSchema<
-  RuntimeSettings & RuntimeConnectionSettings & BrokerSettings & FlavourSettings & ObservationSettings
-> = {
+/** All settings of a runtime process. */
+export type RuntimeProcessSettings = RuntimeSettings &
+  RuntimeConnectionSettings &
+  BrokerSettings &
+  FlavourSettings &
+  ObservationSettings;
+
+export const runtimeSchema: ConfigSchema<RuntimeProcessSettings> = {
   ...brokerSection,
   ...flavourSection,
   ...observationSection,

@@ -9,7 +9,7 @@ import {
   type Topology,
   type TopologyOptions,
 } from '@gantry/broker';
-import { executionModes } from '@gantry/contracts';
+import { executionModes } from '@gantry/contracts/execution';
 import type { Clock } from '@gantry/kernel';
 import type { Job } from './job.js';
 import { Lane } from './lane.js';

@@ -1,5 +1,5 @@
 import type { FinishedMessage } from '@gantry/broker';
-import type { ExecutionErrorCode, ExecutionRequest } from '@gantry/contracts';
+import type { ExecutionErrorCode, ExecutionRequest } from '@gantry/contracts/execution';
 import { buildFailure } from './answers.js';
 
 /** What an execution came to, as it is reported. */

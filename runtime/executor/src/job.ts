@@ -1,5 +1,5 @@
 import type { Delivery } from '@gantry/broker';
-import type { ExecutionRequest } from '@gantry/contracts';
+import type { ExecutionRequest } from '@gantry/contracts/execution';
 
 /** One execution that a runtime took on. Its phase says what can still be done about it. */
 export class Job {

@@ -44,6 +44,24 @@ describe('the languages of a machine', () => {
     expect(looks()).toBe(7);
   });
 
+  it('whose interpreter cannot be started where functions run are missing, until it can', async () => {
+    const { installed, python } = setUp();
+    installed.add('PY').add('C');
+    let reason: string | undefined = 'not readable';
+    let tries = 0;
+    const trial = () => ({ file: '/opt/python3', args: [], explain: (why: string) => `mend it: ${why}` });
+    const finder = new LanguageFinder([{ ...python, trial }], defaultLanguageSettings, async ({ file }) => {
+      tries += 1;
+      return reason && `${file} is ${reason}`;
+    });
+    await finder.look();
+    expect(finder.stateOf('PY')).toEqual({ missing: 'mend it: /opt/python3 is not readable' });
+    expect([finder.available(), tries]).toEqual([[], 1]);
+    reason = undefined;
+    expect(await finder.look()).toBe(true);
+    expect(finder.stateOf('C')).toBe('available');
+  });
+
   it('that no program is for are missing', () => {
     expect(new LanguageFinder([], defaultLanguageSettings).stateOf('PY')).toEqual({
       missing: 'this release has no program for it',

@@ -7,6 +7,11 @@ export interface PayloadSource {
    *   be had now
    */
   fetch(sha256: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<Buffer>;
+  /**
+   * Whether anything can be had, before executions are taken; left out where that is never in doubt.
+   * @throws {AppError} forbidden when nobody takes the credential; edge-overloaded when nobody answers now
+   */
+  check?(options: { timeoutMs: number; signal?: AbortSignal }): Promise<void>;
 }
 
 export interface ExecutionRecord {

@@ -1,4 +1,4 @@
-import type { ExecutionErrorCode, ExecutionRequest } from '@gantry/contracts';
+import type { ExecutionErrorCode, ExecutionRequest } from '@gantry/contracts/execution';
 import { isAppError, messageOf } from '@gantry/kernel';
 import type { ExecuteDeps } from './execute-deps.js';
 import type { Job } from './job.js';
@@ -83,13 +83,16 @@ function whatIsMissing(
 
 /** @throws {RequeueError} for asynchronous work, which can wait until there is a process again */
 async function acquire(
-  { language, owner, functionSha256, mode, isFresh }: ExecutionRequest,
+  { language, owner, functionOwner, functionSha256, mode, isFresh }: ExecutionRequest,
   { pool }: FlavourExecutors,
   { shape }: GrantedLimits,
   deps: ExecuteDeps,
 ): Promise<ExecutorProcess | undefined> {
   try {
-    return await pool.acquire({ language, owner, functionSha256, shape, isFresh: isFresh === true });
+    return await pool.acquire({
+      ...{ language, owner, functionOwner, functionSha256, shape },
+      isFresh: isFresh === true,
+    });
   } catch (error) {
     deps.logger.error('no executor process could be started', {
       op: 'executor.start',

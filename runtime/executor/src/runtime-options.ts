@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os';
 import type { TopologyOptions } from '@gantry/broker';
-import type { FlavourDefinition, IsolationChoice } from '@gantry/contracts';
+import type { FlavourDefinition, IsolationChoice } from '@gantry/contracts/execution';
 import { defaultLanguageSettings } from './languages/language.js';
 
 /** What a runtime is told. Limits of 0 leave it to the flavour; others lower what a flavour says, on this machine. */

@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Broker, encodeCancel, encodeDrain, encodeRequest, queues } from '@gantry/broker';
-import { type ExecutionRequest, flavourDefinitionSchema } from '@gantry/contracts';
+import { type ExecutionRequest, flavourDefinitionSchema } from '@gantry/contracts/execution';
 import { AppError } from '@gantry/kernel';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { errorOf, FakeFrontend, flavour } from './testing/broker-fixture.js';
@@ -51,6 +54,21 @@ describe('a synchronous call', () => {
     expect(frontend.records[0]).toMatchObject({ flavour, mode: 'sync', outcome: 'succeeded' });
   });
 
+  it('of an administrator runs apart from its own functions when the function is of another account', async () => {
+    await frontend.runtime();
+    const where = 'export default () => process.pid;';
+    const pidOf = async (changes: Partial<ExecutionRequest>) => {
+      const request = frontend.request(where, { owner: 'admin', ...changes });
+      return decodeAnswer((await frontend.finished(await frontend.send(request))).result);
+    };
+    const [own, ofBob] = [await pidOf({}), await pidOf({ functionOwner: 'bob' })];
+    expect([typeof own, typeof ofBob, own === ofBob]).toEqual(['number', 'number', false]);
+    expect([await pidOf({ functionOwner: 'bob' }), await pidOf({ functionOwner: 'admin' })]).toEqual([
+      ofBob,
+      own,
+    ]);
+  });
+
   it('that lasts says that it started; its progress and log come along', async () => {
     await frontend.runtime();
     const source =
@@ -93,6 +111,25 @@ describe('a synchronous call', () => {
         `^language-unavailable: flavour "Nature" has no runtime for ${language}: .*Debian package python3`,
       ),
     });
+  });
+
+  it('in PY is answered with the setting to mend where the interpreter cannot run in the sandbox', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gantry-python-'));
+    const pythonExecutable = join(folder, 'python3');
+    // Fit for the supervisor; sandboxes have a home. The folder is closed to other users besides, as mkdtemp makes it.
+    const script = '#!/bin/sh\n[ -z "$HOME" ] || exit 9\nexec /usr/bin/python3 "$@"\n';
+    writeFileSync(pythonExecutable, script, { mode: 0o755 });
+    try {
+      await frontend.runtime({ pythonExecutable, isolation: 'sandbox' });
+      const refused = await frontend.finished(await frontend.send(frontend.request(add, { language: 'PY' })));
+      expect(errorOf(refused)).toMatch(
+        /^language-unavailable: .*\(GANTRY_PYTHON\) cannot be started.*python3/,
+      );
+      const finished = await frontend.finished(await frontend.send(frontend.request(add), [20, 22]));
+      expect(decodeAnswer(finished.result)).toBe(42);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('in a language that its flavour does not declare is not run', async () => {
@@ -330,6 +367,25 @@ describe('messages that cannot be read', () => {
     expect((await frontend.finished(await frontend.send(frontend.request(add), [1, 1]))).status).toBe(
       'succeeded',
     );
+  });
+});
+
+describe('starting', () => {
+  it('says that it takes executions only once code can be had', async () => {
+    frontend.payloads.refusal = new AppError('edge-overloaded', 'no edge frontend answers');
+    const runtime = await frontend.runtime();
+    await until(() => runtime.notReady() === 'no edge frontend answers', 'it to say why');
+    expect(runtime.phase).toBe('starting');
+    expect(await frontend.broker.inspect(queues.execute(flavour, 'sync'))).toBeUndefined();
+    frontend.payloads.refusal = undefined;
+    await until(() => runtime.notReady() === undefined, 'it to take executions');
+    const id = await frontend.send(frontend.request(add), [20, 22]);
+    expect(decodeAnswer((await frontend.finished(id)).result)).toBe(42);
+  }, 20_000);
+
+  it('is given up when the edge frontend refuses the credential', async () => {
+    frontend.payloads.refusal = new AppError('forbidden', 'the credential is another');
+    await expect(frontend.runtime()).rejects.toThrow('the credential is another');
   });
 });
 

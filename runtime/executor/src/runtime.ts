@@ -1,5 +1,5 @@
 import { type Broker, type Delivery, decodeControl, LeaseRequester } from '@gantry/broker';
-import { type IsolationLevel, isolationLevels } from '@gantry/contracts';
+import { type IsolationLevel, isolationLevels } from '@gantry/contracts/execution';
 import {
   type Clock,
   DeadlineWheel,
@@ -20,14 +20,15 @@ import { JobBook } from './job-book.js';
 import { noMetrics, type PayloadSource, type RuntimeMetrics } from './ports.js';
 import { ResultPublisher } from './result-publisher.js';
 import { defaultRuntimeOptions, type RuntimeOptions } from './runtime-options.js';
-import { type Executors, type Isolations, logServed, startExecutors } from './start-executors.js';
+import { type Executors, type Isolations, logServed } from './start-executors.js';
+import { beginExecutors, type StartingExecutors } from './starting-executors.js';
 
 /**
  * The supervisor: takes executions of its flavours from the broker and has them run in executor processes. It alone
  * holds credentials. starting → taking → draining → stopped. What one execution goes through is in `execute-job.ts`,
  * which of them are here in `job-book.ts`.
  *
- * I1  Nothing is consumed before an executor process is ready.
+ * I1  Nothing is consumed before an executor process is ready, and before code can be had.
  * I2  After `stop` no process of ours is left, and every message that was not finished is back in its queue: one that
  *     was never started in such a way that another runtime runs it.
  */
@@ -40,8 +41,11 @@ export interface RuntimeDeps {
   readonly clock?: Clock;
   /** Levels that were resolved before, by `resolveIsolations` with the same options. */
   readonly isolations?: Isolations | undefined;
+  /** Executors that start already, with the same options. From `start` on they are the runtime's to stop. */
+  readonly starting?: StartingExecutors | undefined;
 }
 
+type OptionalDeps = 'isolations' | 'starting';
 type RuntimePhase = 'starting' | 'taking' | 'draining' | 'stopped';
 
 export interface Runtime extends Part {
@@ -63,6 +67,7 @@ export interface Runtime extends Part {
 
 const retryStartBaseMs = 200;
 const retryStartMaxMs = 5000;
+const checkTimeoutMs = 5000;
 const codeCacheBytes = 256 * 1024 * 1024;
 
 /** What there is once executor processes are up. */
@@ -75,7 +80,7 @@ interface Started {
 class Supervisor implements Runtime {
   readonly name = 'runtime';
   readonly runtimeId: string;
-  readonly #deps: Required<Omit<RuntimeDeps, 'isolations'>> & Pick<RuntimeDeps, 'isolations'>;
+  readonly #deps: Required<Omit<RuntimeDeps, OptionalDeps>> & Pick<RuntimeDeps, OptionalDeps>;
   readonly #options: RuntimeOptions;
   readonly #leases: LeaseRequester;
   readonly #wheel = new DeadlineWheel();
@@ -84,6 +89,8 @@ class Supervisor implements Runtime {
   #started: Started | undefined;
   #phase: RuntimePhase = 'starting';
   #draining: Promise<void> | undefined;
+  /** Why it does not take executions yet. */
+  #waitsFor: string | undefined;
 
   constructor(deps: RuntimeDeps, options: RuntimeOptions) {
     this.#deps = { metrics: noMetrics, clock: systemClock, ...deps };
@@ -111,15 +118,29 @@ class Supervisor implements Runtime {
   }
 
   notReady(): string | undefined {
+    if (this.#phase === 'starting' && this.#waitsFor !== undefined) return this.#waitsFor;
     if (this.#phase !== 'taking') return `the runtime is ${this.#phase}`;
     const { status } = this.#deps.broker;
-    return status === 'connected' ? undefined : `the broker is ${status}`;
+    return status === 'connected' ? this.#trouble() : `the broker is ${status}`;
+  }
+
+  /** Why functions of some flavour cannot be run now. */
+  #trouble(): string | undefined {
+    for (const { flavour, pool } of this.#started?.executors.flavours.values() ?? []) {
+      const reason = pool.trouble();
+      if (reason !== undefined) return `no executor process of ${flavour.name} can be started: ${reason}`;
+    }
+    return undefined;
   }
 
   async start(): Promise<void> {
     const { broker, isolations, logger, metrics } = this.#deps;
-    const onLost = () => metrics.workerRestarted();
-    const executors = await startExecutors(this.#options, { logger, onLost, isolations }); // I1
+    const starting = this.#deps.starting ?? beginExecutors(this.#options, isolations);
+    starting.listen({ logger, onLost: () => metrics.workerRestarted() });
+    // Asked while the executor processes start; what it says is heard afterwards.
+    const checked = this.#checkPayloads();
+    checked.catch(() => undefined);
+    const executors = await starting.executors; // I1
     const announcer = new Announcer({
       ...{ broker, logger, runtimeId: this.runtimeId, executors },
       runningOf: (flavour) => this.#jobs.runningOf(flavour),
@@ -127,9 +148,13 @@ class Supervisor implements Runtime {
     });
     this.#started = { executors, announcer, intake: this.#intakeOf(executors) };
     try {
+      await checked; // I1
       await this.#take(this.#started);
     } catch (error) {
-      if (!hasCode(error, 'broker-unavailable')) throw error;
+      if (!hasCode(error, 'broker-unavailable') && !hasCode(error, 'edge-overloaded')) {
+        await executors.stop(); // I2
+        throw error;
+      }
       // Not a reason not to start: it says that it is not ready and goes on trying.
       void this.#keepTrying(this.#started, error);
     }
@@ -173,20 +198,27 @@ class Supervisor implements Runtime {
   async #keepTrying(started: Started, first: unknown): Promise<void> {
     let error = first;
     for (let attempt = 0; this.#phase === 'starting'; attempt += 1) {
-      this.#deps.logger.warn('the broker is not there yet', {
+      this.#waitsFor = messageOf(error);
+      this.#deps.logger.warn('the runtime cannot take executions yet', {
         op: 'runtime.start',
-        reason: messageOf(error),
+        reason: this.#waitsFor,
       });
       const pauseMs = retryStartBaseMs + fullJitterMs(attempt, retryStartBaseMs, retryStartMaxMs);
       await delay(pauseMs, this.#stopped.signal).catch(() => undefined);
       if (this.#phase !== 'starting') return;
       try {
+        await this.#checkPayloads(); // I1
         await this.#take(started);
         return;
       } catch (again) {
         error = again;
       }
     }
+  }
+
+  async #checkPayloads(): Promise<void> {
+    const { payloads } = this.#deps;
+    await payloads.check?.({ timeoutMs: checkTimeoutMs, signal: this.#stopped.signal });
   }
 
   #executeDeps(executors: Executors): ExecuteDeps {

@@ -1,4 +1,4 @@
-import { flavourDefinitionSchema, isolationChoices } from '@gantry/contracts';
+import { flavourDefinitionSchema, isolationChoices } from '@gantry/contracts/execution';
 import { describe, expect, it } from '@jest/globals';
 import { defaultRuntimeOptions, keptBytesOf, type RuntimeOptions } from './runtime-options.js';
 import { grantLimits, moduleHintsOf, residentMiBOf, serveFlavour } from './served-flavour.js';

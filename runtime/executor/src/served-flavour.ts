@@ -1,4 +1,4 @@
-import type { CallLimits } from '@gantry/contracts';
+import type { CallLimits } from '@gantry/contracts/execution';
 import {
   type FlavourDefinition,
   type FlavourLimits,
@@ -6,7 +6,7 @@ import {
   isolationChoices,
   type Language,
   leastMemoryMiB,
-} from '@gantry/contracts';
+} from '@gantry/contracts/execution';
 import type { ModuleHints } from './languages/language.js';
 import type { RuntimeOptions } from './runtime-options.js';
 import type { ProcessShape } from './sandbox/protocol.js';

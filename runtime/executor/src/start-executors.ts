@@ -1,9 +1,10 @@
-import { flavourOf } from '@gantry/contracts';
+import { flavourOf } from '@gantry/contracts/execution';
 import type { Logger } from '@gantry/kernel';
 import type { Isolation } from './isolation/isolation.js';
+import { probedFolder, whyNotStarted } from './isolation/probe.js';
 import { resolveIsolation } from './isolation/resolve-isolation.js';
 import { LanguageFinder, type LanguageState } from './language-finder.js';
-import type { LanguageRuntime } from './languages/language.js';
+import type { LanguageRuntime, Trial } from './languages/language.js';
 import { languageRuntimes } from './languages/table.js';
 import { keptBytesOf, type RuntimeOptions } from './runtime-options.js';
 import { ProcessPool } from './sandbox/process-pool.js';
@@ -65,12 +66,19 @@ const serves = ({ languages }: ServedFlavour, runtime: LanguageRuntime): boolean
  */
 export async function startExecutors(
   options: RuntimeOptions,
-  deps: { logger: Logger; onLost: () => void; isolations?: Isolations | undefined },
+  deps: {
+    logger: Logger;
+    onLost: () => void;
+    isolations?: Isolations | undefined;
+    /** The first processes were spawned; they are not ready yet. */
+    onSpawned?: () => void;
+  },
 ): Promise<Executors> {
   const served = servedFlavours(options);
   const programs = programsOf(served);
-  const finder = new LanguageFinder(programs, options);
-  const [isolations] = await Promise.all([deps.isolations ?? resolveIsolations(options), finder.look()]);
+  const resolving = Promise.resolve(deps.isolations ?? resolveIsolations(options));
+  const finder = new LanguageFinder(programs, options, async (trial) => tryOut(trial, await resolving));
+  const [isolations] = await Promise.all([resolving, finder.look()]);
   const stagings = new Map<boolean, Staging>();
   const flavours = new Map<string, FlavourExecutors>();
   const stop = async () => {
@@ -90,7 +98,9 @@ export async function startExecutors(
       });
       flavours.set(flavour.name, { flavour, isolation, pool });
     }
-    await Promise.all([...flavours.values()].map(({ pool }) => pool.start()));
+    const ready = [...flavours.values()].map(({ pool }) => pool.start());
+    deps.onSpawned?.();
+    await Promise.all(ready);
   } catch (error) {
     await stop();
     throw error;
@@ -106,6 +116,13 @@ export async function startExecutors(
     },
     stop,
   };
+}
+
+/** Runs it at each level there is; answers the first reason why one cannot. */
+async function tryOut({ file, args }: Trial, isolations: Isolations): Promise<string | undefined> {
+  const plan = { file, args, readableFolder: probedFolder };
+  const tries = [...new Set(isolations.values())].map((isolation) => whyNotStarted(isolation, plan, 'words'));
+  return (await Promise.all(tries)).find((reason) => reason !== undefined);
 }
 
 function poolSettings(flavour: ServedFlavour, options: RuntimeOptions) {

@@ -121,7 +121,7 @@ export const edgeSection: ConfigSchema<EdgeSettings> = {
       arg: 'enrolment-token-file',
     },
     runtimeCredentialFile: {
-      doc: 'File with the credential that runtimes fetch code with (mode 0600); empty: no runtime may',
+      doc: 'File with the credential that runtimes fetch code with (mode 0600); empty: no runtime may, and with an embedded platform on RabbitMQ those that read runtime-credential in its data folder',
       format: 'optional-text',
       default: '',
       env: 'GANTRY_RUNTIME_CREDENTIAL_FILE',

@@ -140,6 +140,33 @@ describe('a language that nobody runs', () => {
   });
 });
 
+describe('whose function it is', () => {
+  it('comes to the runtime when it is not the caller’s own', async () => {
+    const edge = await start();
+    const runtime = await edge.startRuntime();
+    const bob = await Device.of(edge, 'bob');
+    const root = await Device.of(edge, 'root', {}, 'administrator');
+    for (const { functionId } of [bob, root]) await root.execute({ functionId });
+    expect(runtime.seen.map(({ owner, functionOwner }) => [owner, functionOwner])).toEqual([
+      ['root', 'bob'],
+      ['root', undefined],
+    ]);
+  });
+
+  it('is still said when an asynchronous execution is published again', async () => {
+    const edge = await start();
+    const runtime = await edge.startRuntime(runForEver);
+    const { functionId } = await Device.of(edge, 'bob');
+    await (await Device.of(edge, 'root', {}, 'administrator')).execute({ mode: 'async', functionId });
+    await until('taken', () => runtime.seen.length === 1);
+    await runtime.stop();
+    await edge.restart();
+    const next = await edge.startRuntime();
+    await until('taken again', () => next.seen.length > 0);
+    expect(next.seen[0]).toMatchObject({ mode: 'async', owner: 'root', functionOwner: 'bob' });
+  });
+});
+
 describe('what a requirement asks of its runtime', () => {
   const asked = { FRESH: true, MAX_MEMORY_MIB: 64, MAX_LOG_BYTES: 100, MAX_FUNCTION_EXECUTION_TIME: 60 };
   const expected = { isFresh: true, limits: { memoryMiB: 64, logBytes: 100 } };

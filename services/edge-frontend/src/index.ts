@@ -22,4 +22,9 @@ export type {
   RuntimeFleet,
   RuntimeScaler,
 } from './ports.js';
+export {
+  keepRuntimeCredential,
+  readRuntimeCredential,
+  runtimeCredentialFileOf,
+} from './runtime-credential.js';
 export { FleetScaler } from './usecases/fleet-scaler.js';

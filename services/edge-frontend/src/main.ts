@@ -8,6 +8,7 @@ import { linkOverHttp } from './adapters/cloud-http/cloud-http.js';
 import { createEdgeFrontend, type EdgeFrontend } from './app.js';
 import { buildLocalScaler } from './compose-scaler.js';
 import { edgeFrontendSchema } from './config.js';
+import { readRuntimeCredential } from './runtime-credential.js';
 
 await runService(async () => {
   const { values: config } = loadServiceConfig(edgeFrontendSchema);
@@ -25,9 +26,7 @@ await runService(async () => {
   const version = readVersion('edge-frontend', new URL('../package.json', import.meta.url));
   const enrolmentToken = readSecret('GANTRY_ENROLMENT_TOKEN_FILE', edge.enrolmentTokenFile);
   const runtimeCredential =
-    edge.runtimeCredentialFile === ''
-      ? undefined
-      : readSecret('GANTRY_RUNTIME_CREDENTIAL_FILE', edge.runtimeCredentialFile);
+    edge.runtimeCredentialFile === '' ? undefined : readRuntimeCredential(edge.runtimeCredentialFile);
   const store = await openStore({ url: storeUrlOf(config), logger });
   const broker = await openBroker({
     url: config.broker.url,

@@ -25,12 +25,10 @@ class NotedScaler implements RuntimeScaler {
 }
 
 const logged: Readonly<Record<string, unknown>>[] = [];
-const logger = {
-  ...silentLogger,
-  info: (message: string, fields: Readonly<Record<string, unknown>> = {}) => {
-    if (fields['op'] === 'runtimes.scale') logged.push({ message, ...fields });
-  },
+const keep = (message: string, fields: Readonly<Record<string, unknown>> = {}) => {
+  if (fields['op'] === 'runtimes.scale') logged.push({ message, ...fields });
 };
+const logger = { ...silentLogger, info: keep, warn: keep };
 const scaler = new NotedScaler();
 let edge: EdgeUnderTest;
 let twoFlavours: EdgeUnderTest;
@@ -129,7 +127,7 @@ describe('POST /v1/scale', () => {
     const answer = await scale('target_cardinality=2');
     expect(answer).toMatchObject({ status, json: { code, detail: 'the reason' } });
     expect(answer.headers.get('retry-after')).toBe(status === 409 ? null : '1');
-    expect(logged).toMatchObject([{ outcome: code, target: 2 }]);
+    expect(logged).toMatchObject([{ message: 'runtimes could not be scaled', outcome: code, target: 2 }]);
   });
 });
 

@@ -1,8 +1,8 @@
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
-import type { ExecutionErrorCode, IsolationLevel } from '@gantry/contracts';
+import type { ExecutionErrorCode, IsolationLevel } from '@gantry/contracts/execution';
 import type { LaunchPlan } from '../languages/language.js';
 
-export type { IsolationChoice, IsolationLevel } from '@gantry/contracts';
+export type { IsolationChoice, IsolationLevel } from '@gantry/contracts/execution';
 
 /** The level asked for cannot be had here; `message` says why and what to do. */
 export class IsolationError extends Error {

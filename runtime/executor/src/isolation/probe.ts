@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { messageOf } from '@gantry/kernel';
+import type { LaunchPlan } from '../languages/language.js';
 import { type Isolation, IsolationError } from './isolation.js';
 
+/** A folder that everybody can enter, to try a level with; the programs are not staged yet. */
+export const probedFolder = '/usr/lib';
 const probeWithinMs = 10_000;
 const keptChars = 2000;
 /** Small programs that every system has one of; the answer is their exit code. */
@@ -43,8 +46,22 @@ export async function probeIsolation(isolation: Isolation, readableFolder: strin
   const file = trivialPrograms.find((candidate) => existsSync(candidate));
   if (file === undefined)
     throw new IsolationError(isolation.level, 'there is no /usr/bin/true to try it with');
-  const launch = isolation.launch({ file, args: [], readableFolder }, probeBounds);
-  const failure = await new Promise<string | undefined>((resolve) => {
+  const failure = await whyNotStarted(isolation, { file, args: [], readableFolder }, 'level');
+  if (failure !== undefined) throw new IsolationError(isolation.level, explain(failure));
+}
+
+/**
+ * Runs a program at a level and answers what was wrong when it did not end well in ten seconds.
+ * @param first `level`: what the level knows about the end counts more than what was written, `words`: the other way
+ * round, where the level itself is known to work
+ */
+export function whyNotStarted(
+  isolation: Isolation,
+  plan: LaunchPlan,
+  first: 'level' | 'words',
+): Promise<string | undefined> {
+  const launch = isolation.launch(plan, probeBounds);
+  return new Promise<string | undefined>((resolve) => {
     const child = spawn(launch.file, [...launch.args], launch.options);
     const started = launch.started?.(child);
     let said = '';
@@ -53,14 +70,15 @@ export async function probeIsolation(isolation: Isolation, readableFolder: strin
     });
     const timer = setTimeout(() => {
       resolve('it did not start within ten seconds');
-      started?.kill();
+      if (started === undefined) child.kill('SIGKILL');
+      else started.kill();
     }, probeWithinMs);
     child.once('error', (error) => resolve(messageOf(error)));
     child.once('close', (code, signal) => {
       clearTimeout(timer);
-      const reason = started?.ended();
-      resolve(code === 0 ? undefined : (reason?.text ?? (said.trim() || `exit ${code ?? signal}`)));
+      const texts = [started?.ended()?.text, said.trim()];
+      if (first === 'words') texts.reverse();
+      resolve(code === 0 ? undefined : texts.find(Boolean) || `exit ${code ?? signal}`);
     });
   });
-  if (failure !== undefined) throw new IsolationError(isolation.level, explain(failure));
 }

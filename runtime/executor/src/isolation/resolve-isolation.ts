@@ -1,7 +1,7 @@
 import { container, prepareContainers } from './container/container.js';
 import { findCgroups } from './find-cgroups.js';
 import { type Isolation, type IsolationChoice, IsolationError, type IsolationLevel } from './isolation.js';
-import { probeIsolation } from './probe.js';
+import { probedFolder, probeIsolation } from './probe.js';
 import { findSystem, sandbox } from './sandbox.js';
 import { endStaleWrappers } from './stale-wrappers.js';
 import { threadOrProcess } from './thread-or-process.js';
@@ -13,9 +13,6 @@ export interface IsolationContext {
   /** Only levels that hold against strangers are accepted (`NODE_ENV=production`). */
   readonly isProduction?: boolean;
 }
-
-/** A folder that everybody can enter, to try a level with; the programs are not staged yet. */
-const probedFolder = '/usr/lib';
 
 /** The sandbox, tried out. @throws {IsolationError} */
 async function resolveSandbox({

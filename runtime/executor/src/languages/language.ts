@@ -1,4 +1,4 @@
-import type { Language } from '@gantry/contracts';
+import type { Language } from '@gantry/contracts/execution';
 import type { ExecutorLimits } from '../sandbox/protocol.js';
 
 /** How to start the program that runs functions; the isolation level wraps it. */
@@ -38,6 +38,12 @@ interface ModuleHint {
 /** By the name of a module, for example `numpy`. */
 export type ModuleHints = Readonly<Record<string, ModuleHint>>;
 
+/** A run that shows whether a level of isolation can start an interpreter. */
+export interface Trial extends Pick<LaunchPlan, 'file' | 'args'> {
+  /** What is missing when it did not end well: names the setting and the remedy. */
+  explain(reason: string): string;
+}
+
 /**
  * A program that runs functions of one or more languages. It speaks the frames of `sandbox/frames.ts` on descriptor 3,
  * so that the supervisor treats all alike. Adding one is a folder beside `js/` and a line in `table.ts`.
@@ -54,6 +60,11 @@ export interface LanguageRuntime {
   readonly bootsThreads: boolean;
   /** What is missing on this machine for a language (names the Debian package), or undefined when it can run. */
   missing(language: Language, settings: LanguageSettings): Promise<string | undefined>;
+  /**
+   * A run of its interpreter that does nothing and ends well, where it is not certain that functions can be given it:
+   * it lies outside of the system's own folders, which every level shows. Absent: it is certain.
+   */
+  trial?(settings: LanguageSettings): Trial | undefined;
   /** Puts the program and what it needs into a folder that the sandbox user can read; once per supervisor. */
   stage(folder: string): Promise<void>;
   launch(folder: string, limits: ExecutorLimits, options: LaunchOptions): LaunchPlan;

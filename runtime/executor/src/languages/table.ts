@@ -1,4 +1,4 @@
-import type { Language } from '@gantry/contracts';
+import type { Language } from '@gantry/contracts/execution';
 import { jsRuntime } from './js/js-runtime.js';
 import type { LanguageRuntime } from './language.js';
 import { pythonRuntime } from './python/python-runtime.js';

@@ -1,4 +1,5 @@
-import { type ExecutionErrorCode, executionErrorCodes, type Language } from '@gantry/contracts';
+import { type ExecutionErrorCode, executionErrorCodes, type Language } from '@gantry/contracts/execution';
+import { isAnswer } from './answer-form.js';
 import { CallClock } from './call-clock.js';
 import { type Frame, frameKinds, maxMetaBytes } from './frames.js';
 import {
@@ -59,12 +60,11 @@ const trustedCodes: ReadonlySet<ExecutionErrorCode> = new Set<ExecutionErrorCode
   'invalid-parameters',
   'execution-timeout',
   'out-of-memory',
+  'scratch-full',
   'result-not-serializable',
   'result-too-large',
   'cancelled',
 ]);
-const answerHead = Buffer.from('{"ret_code":0,"res":"');
-const answerTail = Buffer.from('","err":null}');
 const none = Buffer.alloc(0);
 /** What a program adds to the log when it had to cut it. */
 const logMarkerBytes = 64;
@@ -72,14 +72,6 @@ const logMarkerBytes = 64;
 const frameSlackBytes = 64 * 1024;
 /** No call runs: what is left of the one before is small. */
 export const idleFrameBytes = 64 * 1024;
-
-function isAnswer(bytes: Buffer): boolean {
-  return (
-    bytes.length >= answerHead.length + answerTail.length &&
-    bytes.subarray(0, answerHead.length).equals(answerHead) &&
-    bytes.subarray(bytes.length - answerTail.length).equals(answerTail)
-  );
-}
 
 /** @throws {RangeError} I1 */
 export function expectThat(isSo: boolean, what: string): asserts isSo {

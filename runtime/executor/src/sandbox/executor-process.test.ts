@@ -103,6 +103,10 @@ describe('an executor process that sends what is not due is killed', () => {
     ['an answer of a broken length', 'done(call, good, 1.5);'],
     ['an answer of negative length', 'done(call, good, -1);'],
     ['an answer of another form', "done(call, '{}');"],
+    [
+      'an answer with more between its ends',
+      'done(call, good.replace(\'res":"\', \'res":"\\n"},"x":{"a":"\'));',
+    ],
     ['an answer with another end', "done(call, good.replace('null', '1'));"],
     [
       'a failure it cannot know of',

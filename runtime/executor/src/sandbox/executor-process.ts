@@ -1,5 +1,6 @@
 import type { DeathReason, Launch } from '../isolation/isolation.js';
 import type { LanguageRuntime } from '../languages/language.js';
+import { CallTally } from './call-tally.js';
 import {
   type CallEvent,
   CallInProgress,
@@ -24,7 +25,7 @@ export type { CallOutcome, ExecutorCall } from './executor-call.js';
  * death of the process all touch the same state, so they are here; what frames may say is in `executor-call.ts`.
  *
  * I1  One call at a time; each call is settled exactly once, also when the process dies.
- * I2  Bound to one owner for life, at its first call.
+ * I2  Bound to one caller, and to one owner of functions, for life at its first call.
  * I3  A frame that is malformed or not due kills the process. Frames of calls that are over may still be on their
  *     way, and are ignored.
  * I4  No frame extends a call beyond the time for its code, its boot (where the program has one) and its run.
@@ -57,9 +58,13 @@ export class ExecutorProcess {
   /** Name of the {@link LanguageRuntime} it is a process of. */
   readonly runtime: string;
   readonly ready: Promise<void>;
+  /** Who calls it. */
   owner: string | undefined;
+  /** Whose functions it runs. */
+  functionOwner: string | undefined;
   /** The one function it may run, where its program cannot keep two apart. */
   onlyFunction: string | undefined;
+  readonly tally = new CallTally();
   readonly #program: ProgramProcess;
   readonly #onExit: (process: ExecutorProcess) => void;
   readonly #traits: ProgramTraits;
@@ -67,6 +72,8 @@ export class ExecutorProcess {
   readonly #allowance = new FrameAllowance();
   readonly #given: GivenCode;
   readonly #loaded = new Set<string>();
+  /** Than one function. */
+  #holdsMore: boolean = false;
   #calls = 0;
   #running: RunningCall | undefined;
   #isReady: boolean = false;
@@ -132,6 +139,11 @@ export class ExecutorProcess {
     return this.#loaded.has(functionSha256);
   }
 
+  /** Whether nothing of another function of its owner is in it. */
+  holdsOnly(functionSha256: string): boolean {
+    return this.#holdsMore === false && (this.#loaded.size === 0 || this.hasRun(functionSha256));
+  }
+
   /** Runs one call; always resolves (I1). The caller sees to it that no other call runs. */
   run(call: ExecutorCall): Promise<CallOutcome> {
     return new Promise((resolve) => {
@@ -145,11 +157,13 @@ export class ExecutorProcess {
       const progress = new CallInProgress(call, this.#calls, { hasCode, bootsThreads });
       const running: RunningCall = { progress, settle: resolve };
       this.#running = running;
+      this.tally.begin(call.functionSha256, call.isFresh);
       this.#allowance.grow();
       this.#limitFrames(frameBytesOf(call));
       this.#watchTime(running);
       if (this.#loaded.size >= maxRememberedFunctions) this.#loaded.clear();
       this.#loaded.add(call.functionSha256);
+      this.#holdsMore ||= this.#loaded.size > 1;
       this.#send(frameKinds.run, running.progress.runMeta, call.parameters);
     });
   }
@@ -275,6 +289,7 @@ export class ExecutorProcess {
   #settle(running: RunningCall, outcome: CallOutcome): void {
     clearTimeout(running.overstay);
     this.#running = undefined;
+    this.tally.end(outcome.kind === 'failed' && outcome.isReplaced);
     if (outcome.kind === 'succeeded') this.#given.succeeded(keyOf(running.progress.call));
     this.#limitFrames(idleFrameBytes);
     running.settle(outcome);

@@ -3,7 +3,8 @@ import type { ExecutorProcess } from './executor-process.js';
 import { KeptProcesses } from './kept-processes.js';
 
 /** Only its place in the order and its weight count here. */
-const make = (mebibytes: number) => ({ pid: 1, mebibytes }) as unknown as ExecutorProcess;
+const make = (mebibytes: number, owner?: string) =>
+  ({ pid: 1, mebibytes, owner }) as unknown as ExecutorProcess;
 const weightOf = (process: ExecutorProcess) => (process as unknown as { mebibytes: number }).mebibytes;
 
 function setUp(max: number, maxBytes = Number.POSITIVE_INFINITY) {
@@ -33,6 +34,33 @@ describe('idle processes', () => {
     kept.add(a);
     expect(kept.add(c)).toEqual([b]);
     expect([...kept]).toEqual([a, c]);
+  });
+
+  it('of one owner push out each other, not those of everybody else, in number and in memory', () => {
+    for (const [max, maxBytes] of [
+      [4, Number.POSITIVE_INFINITY],
+      [100, 90],
+    ] as const) {
+      const { clock, kept } = setUp(max, maxBytes);
+      const [bob, carol] = [make(20, 'bob'), make(20, 'carol')];
+      for (const process of [bob, carol]) expect(kept.add(process)).toEqual([]);
+      const many = Array.from({ length: 20 }, () => make(20, 'alice'));
+      const dropped = many.flatMap((process) => {
+        clock.nowMs += 1000;
+        return kept.add(process);
+      });
+      expect(dropped).toEqual(many.slice(0, 18));
+      expect([...kept]).toEqual([bob, carol, ...many.slice(18)]);
+    }
+  });
+
+  it('that nobody used for minutes go before those of whoever has most', () => {
+    const { clock, kept } = setUp(3);
+    const [bob, one, two, three] = [make(1, 'bob'), make(1, 'alice'), make(1, 'alice'), make(1, 'alice')];
+    kept.add(bob);
+    clock.nowMs = 301_000;
+    for (const process of [one, two]) kept.add(process);
+    expect(kept.add(three)).toEqual([bob]);
   });
 
   it('are kept in bounded memory, looked at once a second; the last one stays whatever it weighs', () => {

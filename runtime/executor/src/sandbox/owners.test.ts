@@ -40,6 +40,21 @@ describe('owners that alternate', () => {
     expect(new Set(calls.map(({ pid }) => pid)).size).toBe(2);
   });
 
+  it('an administrator who runs a function of another account runs it apart from its own', async () => {
+    await start({ keptProcesses: 4 });
+    const own = await say('own', { owner: 'admin' });
+    const ofBob = await say('bob', { owner: 'admin', functionOwner: 'bob' });
+    const ofCarol = await say('carol', { owner: 'admin', functionOwner: 'carol' });
+    const byBob = await say('by bob', { owner: 'bob' });
+    expect(new Set([own, ofBob, ofCarol, byBob].map(({ pid }) => pid)).size).toBe(4);
+    expect([ofBob, ofCarol, byBob].map(({ shared }) => shared)).toEqual([['bob'], ['carol'], ['by bob']]);
+    expect(await say('again', { owner: 'admin', functionOwner: 'bob' })).toMatchObject({
+      pid: ofBob.pid,
+      seen: ['bob', 'again'],
+    });
+    expect((await say('again', { owner: 'admin', functionOwner: 'admin' })).pid).toBe(own.pid);
+  });
+
   it('ten of them at once keep a process each, and no more are made in the second round', async () => {
     await start({ keptProcesses: 16 });
     const owners = Array.from({ length: 10 }, (_, index) => `owner-${index}`);
@@ -117,6 +132,22 @@ describe('a process', () => {
       lowered.pid,
     ]);
   });
+});
+
+describe('functions that keep much', () => {
+  it('take nothing from the others of their owner: a call within its own limit never fails for them', async () => {
+    await start({ limits: { memoryMiB: 128, warmFunctions: 8 }, residentMiB: 512, keptProcesses: 8 });
+    const keep = (name: number) => `let kept; export default () => {
+      kept ??= Buffer.alloc(90e6, 1); const more = Buffer.alloc(30e6, 1);
+      return [${name}, process.pid, kept.length + more.length]; };`;
+    const pids = new Set<unknown>();
+    for (const name of [1, 2, 3, 4, 5, 5, 4, 3, 2, 1, 1, 2, 3]) {
+      const said = resultOf((await sandbox?.call(keep(name))) as never);
+      expect(said).toEqual([name, expect.any(Number), 120e6]);
+      pids.add((said as unknown[])[1]);
+    }
+    expect(pids.size).toBeGreaterThan(1);
+  }, 60_000);
 });
 
 describe('limits of a call', () => {

@@ -8,20 +8,26 @@ interface Started {
   readonly program: ProgramProcess;
   readonly kills: () => number;
   readonly deaths: string[];
+  readonly reasons: string[];
   readonly pid: number;
 }
 
+const stall = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+
 /** A program whose isolation only counts that it was to be killed. */
-function start(script: string): Started {
+function start(script: string, stallMs = 0): Started {
   let kills = 0;
   let pid = 0;
   const deaths: string[] = [];
+  const reasons: string[] = [];
   const launch: Launch = {
     file: process.execPath,
     args: ['-e', script],
     options: { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] },
     started: (child) => {
       pid = child.pid ?? 0;
+      // A supervisor that is held up just then finds its timers due before it reads anything.
+      if (stallMs > 0) child.once('exit', () => process.nextTick(() => stall(stallMs)));
       return {
         pid: child.pid,
         kill: () => {
@@ -34,9 +40,12 @@ function start(script: string): Started {
   };
   const program = new ProgramProcess(launch, {
     onData: () => undefined,
-    onDeath: (_reason, how) => deaths.push(how),
+    onDeath: ({ code }, how) => {
+      reasons.push(code);
+      deaths.push(how);
+    },
   });
-  return { program, kills: () => kills, deaths, pid };
+  return { program, kills: () => kills, deaths, reasons, pid };
 }
 
 describe('a program', () => {
@@ -63,6 +72,32 @@ describe('a program', () => {
     expect(kills()).toBe(1);
     process.kill(pid, 'SIGKILL');
     await program.end();
+  });
+
+  it.each([
+    [320, 600],
+    [512, 0],
+    [512, 600],
+  ])(
+    'has its last words read after %d KiB of others, by a supervisor held up for %d ms',
+    async (kibibytes, stallMs) => {
+      const script = `const { writeSync } = require('node:fs');
+      const write = (bytes) => { for (let at = 0; at < bytes.length;) try { at += writeSync(2, bytes, at); }
+        catch (error) { if (error.code !== 'EAGAIN') throw error; } };
+      write(Buffer.alloc(${kibibytes} * 1024, 'x')); write(Buffer.from('\\nJavaScript heap out of memory\\n'));
+      process.exit(3);`;
+      const { program, deaths, reasons } = start(script, stallMs);
+      await until(() => deaths.length === 1, 'it died');
+      await program.end();
+      expect(reasons).toEqual(['out-of-memory']);
+      expect(deaths[0]).toMatch(/^exit code 3 \(x+ \| JavaScript heap out of memory\)$/);
+    },
+  );
+
+  it('that aborts is not out of memory for that', async () => {
+    const { deaths, reasons } = start('process.abort()');
+    await until(() => deaths.length === 1, 'it died');
+    expect([reasons, deaths[0]?.slice(0, 14)]).toEqual([['worker-lost'], 'signal SIGABRT']);
   });
 
   it('that prints without end is read no faster than its words can be thrown away', async () => {

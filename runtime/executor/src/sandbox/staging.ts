@@ -1,3 +1,4 @@
+import { chmodSync, existsSync, readdirSync } from 'node:fs';
 import {
   access,
   chmod,
@@ -20,6 +21,8 @@ import type { LanguageRuntime } from '../languages/language.js';
  * can enter, and an executor runs as another user: so it gets a copy in a place that user can read.
  *
  * I1  The name says which supervisor made it, so that the folders of those that were killed can be found.
+ * I2  It is in a folder for temporary files, so something may remove it, in whole or in part. Then another one takes
+ *     its place, under another name: in a folder of everybody's the old name may be anybody's meanwhile.
  */
 /** What the names of all such folders begin with; see `supervisor-name.ts`. */
 export const stagingPrefix = 'gantry-executor-';
@@ -56,39 +59,96 @@ async function isOurs(path: string): Promise<boolean> {
   return found?.isDirectory() === true && found.uid === process.getuid?.();
 }
 
-export interface Staging {
+/** Programs that were put in place once. */
+interface Staged {
   readonly folder: string;
-  /** The Node program itself, where the executor's user can run it. */
   readonly nodeFile: string;
-  remove(): Promise<void>;
+  readonly files: readonly string[];
+}
+
+export class Staging {
+  readonly #runtimes: readonly LanguageRuntime[];
+  readonly #isOtherUser: boolean;
+  #staged: Staged;
+  /** What {@link mend} replaced: processes that run may still find something there. */
+  #replaced: string | undefined;
+  #mending: Promise<boolean> | undefined;
+  #isRemoved: boolean = false;
+
+  constructor(runtimes: readonly LanguageRuntime[], isOtherUser: boolean, staged: Staged) {
+    this.#runtimes = runtimes;
+    this.#isOtherUser = isOtherUser;
+    this.#staged = staged;
+  }
+
+  /** Another one after {@link mend} (I2): to be read for each start of a process. */
+  get folder(): string {
+    return this.#staged.folder;
+  }
+
+  /** The Node program itself, where the executor's user can run it. */
+  get nodeFile(): string {
+    return this.#staged.nodeFile;
+  }
+
+  /** Puts the programs in place again if something removed any of them (I2). Answers whether it had to. */
+  mend(): Promise<boolean> {
+    this.#mending ??= this.#mend().finally(() => {
+      this.#mending = undefined;
+    });
+    return this.#mending;
+  }
+
+  async #mend(): Promise<boolean> {
+    if (this.#isRemoved || this.#staged.files.every((file) => existsSync(file))) return false;
+    const damaged = this.#staged.folder;
+    this.#staged = await stageAll(this.#runtimes, this.#isOtherUser);
+    if (this.#replaced !== undefined) await rm(this.#replaced, { recursive: true, force: true });
+    this.#replaced = damaged;
+    return true;
+  }
+
+  async remove(): Promise<void> {
+    this.#isRemoved = true;
+    await this.#mending?.catch(() => undefined);
+    for (const folder of [this.#staged.folder, this.#replaced])
+      if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** Stages all programs. The folder is world-readable and writable only by the supervisor's user. */
 export async function createStaging(
   runtimes: readonly LanguageRuntime[],
-  options: { isOtherUser: boolean },
+  { isOtherUser }: { isOtherUser: boolean },
 ): Promise<Staging> {
-  const parent = await chooseParent(options.isOtherUser);
+  return new Staging(runtimes, isOtherUser, await stageAll(runtimes, isOtherUser));
+}
+
+async function stageAll(runtimes: readonly LanguageRuntime[], isOtherUser: boolean): Promise<Staged> {
+  const parent = await chooseParent(isOtherUser);
   await removeStale(parent);
   const folder = await mkdtemp(join(parent, namesOf(stagingPrefix, process.pid))); // I1
   await chmod(folder, 0o755);
   for (const runtime of runtimes) await runtime.stage(folder);
-  await openForReading(folder);
-  const isRunnable = !options.isOtherUser || (await isOpenToOthers(process.execPath, 0o005));
-  return {
-    folder,
-    nodeFile: isRunnable ? process.execPath : await stageNode(folder),
-    remove: () => rm(folder, { recursive: true, force: true }),
-  };
+  const files = openForReading(folder);
+  const isRunnable = !isOtherUser || (await isOpenToOthers(process.execPath, 0o005));
+  if (isRunnable) return { folder, files, nodeFile: process.execPath };
+  const nodeFile = await stageNode(folder);
+  return { folder, files: [...files, nodeFile], nodeFile };
 }
 
-/** Whatever the umask and the modes of the checkout: others may read, only the owner may write. */
-async function openForReading(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    await chmod(path, entry.isDirectory() ? 0o755 : 0o644);
-    if (entry.isDirectory()) await openForReading(path);
+/**
+ * Whatever the umask and the modes of the checkout: others may read, only the owner may write. Answers all files. In
+ * one go, because a runtime waits for it that loads its own program meanwhile.
+ */
+function openForReading(folder: string): string[] {
+  const files: string[] = [];
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    const path = join(entry.parentPath, entry.name);
+    chmodSync(path, entry.isDirectory() ? 0o755 : 0o644);
+    if (!entry.isDirectory()) files.push(path);
   }
+  return files;
 }
 
 async function stageNode(folder: string): Promise<string> {

@@ -3,6 +3,7 @@ import { silentLogger } from '@gantry/kernel';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { DeathReason } from '../isolation/isolation.js';
 import { until } from '../testing/sandbox-fixture.js';
+import { CallTally } from './call-tally.js';
 import { readCpuTicks, readResidentBytes } from './process-usage.js';
 import { Watchdog, type WatchedProcess } from './watchdog.js';
 
@@ -19,11 +20,13 @@ function watch(
   child = spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' });
   const { pid = 0 } = child;
   const kills: (DeathReason | undefined)[] = [];
+  const retired: unknown[] = [];
   const watched: WatchedProcess = {
     pid,
     isDead: false,
     isBusy: true,
     owner: 'alice',
+    tally: new CallTally(),
     countScratchFiles: () => undefined,
     memoryBytes: () => undefined,
     kill: (reason) => kills.push(reason),
@@ -34,9 +37,10 @@ function watch(
     scratchBytesOf: () => 16 * 1024 ** 2,
     logger: silentLogger,
     processes: () => [watched],
+    retire: (process) => retired.push(process),
     ...(options.cpuSeconds === undefined ? {} : { lifetimeCpuSeconds: options.cpuSeconds }),
   });
-  return { watchdog, kills, pid };
+  return { watchdog, kills, retired, watched, pid };
 }
 
 const untilUsed = (pid: number, ticks: number) =>
@@ -75,7 +79,7 @@ describe('the watchdog', () => {
   it('kills what has too many files in scratch', () => {
     const { watchdog, kills } = watch({ countScratchFiles: () => 16_385 });
     watchdog.look();
-    expect(kills).toEqual([{ code: 'out-of-memory', text: 'more than 16384 files in the scratch folder' }]);
+    expect(kills).toEqual([{ code: 'scratch-full', text: 'more than 16384 files in the scratch folder' }]);
   });
 
   it('kills a call that comes near the end of the processor time, with that reason', async () => {
@@ -88,11 +92,15 @@ describe('the watchdog', () => {
   });
 
   it('ends an idle process that used half of it, without a word', async () => {
-    const { watchdog, kills, pid } = watch({ isBusy: false }, { cpuSeconds: 2 });
+    const tally = new CallTally();
+    tally.begin('f', false);
+    tally.end(false);
+    const { watchdog, kills, retired, watched, pid } = watch({ isBusy: false, tally }, { cpuSeconds: 2 });
     watchdog.look();
-    expect(kills).toEqual([]);
-    await untilUsed(pid, 100);
+    expect(retired).toEqual([]);
+    await untilUsed(pid, 110);
     watchdog.look();
-    expect(kills).toEqual([undefined]);
+    watchdog.look();
+    expect([kills, retired]).toEqual([[], [watched]]);
   });
 });

@@ -12,7 +12,7 @@ import {
   queues,
   type ResultMessage,
 } from '@gantry/broker';
-import type { ControlMessage, ExecutionRequest } from '@gantry/contracts';
+import type { ControlMessage, ExecutionRequest } from '@gantry/contracts/execution';
 import { AppError, newId, silentLogger } from '@gantry/kernel';
 import type { ExecutionRecord, PayloadSource } from '../ports.js';
 import { createRuntime, type Runtime } from '../runtime.js';
@@ -26,12 +26,18 @@ const mebibyte = 1024 * 1024;
 class MemoryPayloads implements PayloadSource {
   readonly #payloads = new Map<string, Buffer>();
   failure: AppError | undefined;
+  /** What {@link check} throws while it is set. */
+  refusal: AppError | undefined;
   fetches = 0;
 
   add(bytes: Buffer): string {
     const sha256 = sha256Of(bytes);
     this.#payloads.set(sha256, bytes);
     return sha256;
+  }
+
+  check(): Promise<void> {
+    return this.refusal === undefined ? Promise.resolve() : Promise.reject(this.refusal);
   }
 
   fetch(sha256: string): Promise<Buffer> {

@@ -139,6 +139,7 @@ function decodeNumbers(kind: NumberKind, packed: Buffer): (number | bigint | boo
     if (kind === 'double') values.push(reader.take(8).readDoubleLE());
     else if (kind === 'bool') values.push(reader.varint() === 1n);
     else if (kind === 'int64') values.push(BigInt.asIntN(64, reader.varint()));
+    else if (kind === 'uint64') values.push(reader.varint());
     else throw new RangeError(`results have no ${kind}`);
   }
   return values;

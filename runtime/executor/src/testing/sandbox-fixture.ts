@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Language } from '@gantry/contracts';
+import type { Language } from '@gantry/contracts/execution';
 import { type Logger, silentLogger } from '@gantry/kernel';
 import type { IsolationChoice } from '../isolation/isolation.js';
 import { resolveIsolation } from '../isolation/resolve-isolation.js';
@@ -20,7 +20,9 @@ export interface SandboxFixture {
 }
 
 export interface CallOptions {
+  /** Who calls. */
   readonly owner?: string;
+  readonly functionOwner?: string;
   readonly language?: Language;
   readonly runMs?: number;
   readonly resultBytes?: number;
@@ -90,12 +92,15 @@ export async function startSandbox(options: FixtureOptions = {}): Promise<Sandbo
   await pool.start();
   return {
     pool,
-    folder: staging.folder,
+    get folder() {
+      return staging.folder;
+    },
     async call(
       source,
       values = [],
       {
         owner = 'alice',
+        functionOwner,
         language = 'JS',
         runMs = 10_000,
         parameters,
@@ -107,7 +112,9 @@ export async function startSandbox(options: FixtureOptions = {}): Promise<Sandbo
     ) {
       const code = typeof source === 'string' ? Buffer.from(source) : source;
       const functionSha256 = sha256Of(code);
-      const process = await pool.acquire({ language, owner, functionSha256, shape, isFresh });
+      const process = await pool.acquire({
+        ...{ language, owner, functionOwner, functionSha256, shape, isFresh },
+      });
       const outcome = await process.run({
         executionId: 'f1.0190',
         language,

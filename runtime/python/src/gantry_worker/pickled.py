@@ -14,7 +14,7 @@ import types
 import cloudpickle
 from cloudpickle import cloudpickle_fast
 
-from .failures import Failure, Unreadable
+from .failures import Failure, Unreadable, limit_met
 
 _VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 _CODES = frozenset(opcode.opmap.values())
@@ -80,8 +80,18 @@ def _field_type(name):
 _OWN_PARTS = {"_builtin_type": _builtin_type, "_get_dataclass_field_type_sentinel": _field_type}
 
 
+def _known_module(module):
+    """numpy 2 moved `numpy.core`, and its arrays name the new place; here numpy may be older."""
+    if module != "numpy._core" and not module.startswith("numpy._core."):
+        return module
+    version = str(getattr(importlib.import_module("numpy"), "__version__", ""))
+    # The last releases before 2 have some of the new place's modules, and all of the old one's.
+    return f"numpy.core{module[len('numpy._core'):]}" if version.startswith("1.") else module
+
+
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module, name):
+        module = _known_module(module)
         if module.startswith("cloudpickle."):
             if name in _OWN_PARTS:
                 return _OWN_PARTS[name]
@@ -124,8 +134,17 @@ def load_function(code, _describer):
 
 
 def load_parameter(data):
-    """One parameter."""
-    return _load(data)
+    """One parameter. Raises Unreadable for what is no pickle at all, and says what a parameter is."""
+    try:
+        return _load(data)
+    except Exception as error:
+        # With this byte every pickle begins whose protocol is not of the last century.
+        if bytes(data[:1]) == b"\x80" or limit_met(error) is not None:
+            raise
+        raise Unreadable(
+            "it is no pickle; each parameter of a function in PY is the base64 of one, as "
+            "base64.b64encode(pickle.dumps(value)) makes it (`gantry call` makes them from JSON)"
+        ) from None
 
 
 _lazy = {
@@ -143,9 +162,11 @@ def dump_result(value, limit_bytes):
     file = _BoundedFile(limit_bytes)
     try:
         cloudpickle.CloudPickler(file).dump(value)
-    except (Failure, MemoryError):
+    except Failure:
         raise
     except Exception as error:
+        if limit_met(error) is not None:
+            raise
         text = f"the result cannot be pickled: {type(error).__name__}: {error}"
         raise Failure("result-not-serializable", text[:2048]) from None
     return file.parts[0] if len(file.parts) == 1 else b"".join(file.parts)

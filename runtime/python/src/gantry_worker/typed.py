@@ -1,18 +1,20 @@
 """LANG "C": what C clients send. The function is Python source text in a protobuf message; parameters and results are
 typed protobuf messages.
 
-A message has one value (it becomes that value) or several (a list). The first `def` of the text is the function. It
-gets globals of its own. What it returns becomes:
+A message has one value (it becomes that value) or several (a list). The first function that the text defines outside
+of classes and other functions is the one. It gets globals of its own. What it returns becomes:
 
     True, False      my_bool       a list or tuple       one item for each element
     int              my_int64      a list in a list      one item with several values (bool, int or float)
     float            my_double     None                  no item
     str, bytes       my_string, my_bytes
 
+An int, or several without a negative one, that an int64 does not hold becomes my_uint64 if that does.
+
 The bounds are those of the C client's buffers: what is beyond them it could not read.
 """
 
-import re
+import ast
 
 from . import messages
 from .failures import Failure, Unreadable
@@ -24,7 +26,7 @@ _MAX_BYTES = 1024
 _MAX_TEXT_BYTES = _MAX_BYTES - 1
 _MAX_RESULT_BYTES = 8 * 1024
 _INT64 = range(-(2**63), 2**63)
-_DEF = re.compile(r"^[ \t]*(?:async[ \t]+)?def[ \t]+([^\W\d]\w*)[ \t]*\(", re.MULTILINE)
+_UINT64 = range(2**64)
 _FILE_NAME = "function.py"
 
 
@@ -34,16 +36,36 @@ def load_function(code, describer):
         text = messages.parse("MyFunc", code).fc_code
     except messages.DecodeError:
         raise Failure("invalid-function", "it is not the protobuf message of a function") from None
-    match = _DEF.search(text)
-    if match is None:
-        raise Failure("invalid-function", "the text has no function: there is no `def name(` in it")
     describer.sources[_FILE_NAME] = text.splitlines()
+    # Not ast.parse: its frame would be the last one of a SyntaxError.
+    tree = compile(text, _FILE_NAME, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+    name = _first_function(tree.body)
+    if name is None:
+        raise Failure("invalid-function", "the text has no function: there is no `def name(` in it")
     own_globals = {"__name__": "__main__"}
-    exec(compile(text, _FILE_NAME, "exec", dont_inherit=True), own_globals)
-    function = own_globals.get(match[1])
+    exec(compile(tree, _FILE_NAME, "exec", dont_inherit=True), own_globals)
+    function = own_globals.get(name)
     if not callable(function):
-        raise Failure("invalid-function", f"the text does not define {match[1]}")
+        raise Failure("invalid-function", f"the text does not define {name}")
     return function
+
+
+def _first_function(statements):
+    """The name that the first `def` of these statements gives to the module: not those of methods."""
+    for statement in statements:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return statement.name
+        if isinstance(statement, ast.ClassDef):
+            continue
+        # Branches of `if`, `try`, `with` and the like, in the order of the text.
+        for _, part in ast.iter_fields(statement):
+            for branch in part if isinstance(part, list) else ():
+                # A statement, or an `except` or `case` that holds some.
+                inner = [branch] if isinstance(branch, ast.stmt) else getattr(branch, "body", None)
+                name = _first_function(inner) if isinstance(inner, list) else None
+                if name is not None:
+                    return name
+    return None
 
 
 def load_parameter(data):
@@ -132,10 +154,12 @@ def _choose(values):
             return "my_double", [float(value) for value in values]
         except OverflowError:
             raise _Unfit("an int is too large for a double") from None
-    for value in values:
-        if value not in _INT64:
-            raise _Unfit("an int does not fit into 64 bits")
-    return "my_int64", [int(value) for value in values]
+    values = [int(value) for value in values]
+    if all(value in _INT64 for value in values):
+        return "my_int64", values
+    if all(value in _UINT64 for value in values):
+        return "my_uint64", values
+    raise _Unfit("an int does not fit into 64 bits")
 
 
 def _check_size(size, most, what):

@@ -42,7 +42,7 @@ class Worker:
 
     def __init__(self, limits, program_folder):
         self._limits = limits
-        self._describer = Describer(program_folder, limits.get("moduleHints") or {})
+        self._describer = Describer(program_folder, limits.get("moduleHints") or {}, limits)
         self._channel = frames.Channel(_DESCRIPTOR)
         self._log = Log(limits["logBytes"])
         # Runs, code and aborts on their way from the reader to the main thread.

@@ -51,6 +51,19 @@ describe('requirements on the wire', () => {
     expect(answer.headers.get('x-gantry-max-run-ms')).toBe('1000');
   });
 
+  it('with a key that looks mistyped are taken, and a header says what was ignored', async () => {
+    const body = { FLAVOUR: 'Nature', MAX_MEMORY: 64, flavor: 'GPU', MAX_SPEED: 1, colour: 'red', 'ID\n': 1 };
+    const created = await cloud.call('createRequirement', { token: ada, body });
+    const expected =
+      'MAX_MEMORY is ignored; did you mean MAX_MEMORY_MIB? flavor is ignored; did you mean FLAVOUR? MAX_SPEED is ignored: no such key';
+    expect([created.status, created.headers.get('gantry-warning')]).toEqual([200, expected]);
+    const params = { id: created.json };
+    const replaced = await cloud.call('replaceRequirement', { token: ada, params, body });
+    expect([replaced.json, replaced.headers.get('gantry-warning')]).toEqual([null, expected]);
+    const fine = await cloud.call('createRequirement', { token: ada, body: { fresh: true, MAX_LATENCY: 5 } });
+    expect(fine.headers.get('gantry-warning')).toBeNull();
+  });
+
   it.each([
     ['an object', { latitude: 43.05, longitude: -2.53 }],
     ['two numbers in a text', '43.05,-2.53'],
@@ -76,8 +89,20 @@ describe('requirements on the wire', () => {
   });
 
   it('take a flavour that nobody has heard of', async () => {
-    const FLAVOUR = 'Not yet / there';
+    const FLAVOUR = 'Not_yet-there';
     expect((await read(ada, await create(ada, { FLAVOUR }))).json.FLAVOUR).toBe(FLAVOUR);
+  });
+
+  it.each(['', '../../x', 'x'.repeat(65)])('refuse one that nobody can ever serve: %j', async (FLAVOUR) => {
+    const answer = await cloud.call('createRequirement', { token: ada, body: { FLAVOUR } });
+    expect(answer.status).toBe(422);
+    expect(answer.json.detail).toMatch(/FLAVOUR.*must be 1 to 64 letters, digits, "-" or "_"/);
+  });
+
+  it('take `fresh` as FRESH, and warn of nothing', async () => {
+    const created = await cloud.call('createRequirement', { token: ada, body: { fresh: true } });
+    expect(created.headers.get('gantry-warning')).toBeNull();
+    expect((await read(ada, created.json)).json.FRESH).toBe(true);
   });
 
   it('are replaced as a whole, with 200 and null', async () => {

@@ -173,9 +173,9 @@ function toRecorded(call: WaitingCall): Recorded {
   const finishedAtMs = call.settledAtMs ?? call.createdAtMs;
   if (settled.kind === 'finished') {
     const { message } = settled;
-    const { retCode, res, err } = parseResult(message.result);
+    const { status, retCode, res, err } = parseResult(message);
     return {
-      execution: { ...base, status: message.status, retCode, res, err, finishedAtMs },
+      execution: { ...base, status, retCode, res, err, finishedAtMs },
       logs: message.log.toString('utf8'),
     };
   }

@@ -80,9 +80,9 @@ export class ResultCollector implements Part {
   }
 
   async #finish(message: FinishedMessage): Promise<void> {
-    const { retCode, res, err } = parseResult(message.result);
+    const { status, retCode, res, err } = parseResult(message);
     const isFirst = await this.#options.executions.finish(message.executionId, message.attempt, {
-      status: message.status,
+      status,
       retCode,
       res,
       err,
@@ -91,7 +91,7 @@ export class ResultCollector implements Part {
       logs: message.log.toString('utf8'),
     });
     this.#options.signals.wake(message.executionId);
-    this.#options.onEnd(message.executionId, message.status, isFirst); // I2
+    this.#options.onEnd(message.executionId, status, isFirst); // I2
   }
 
   // I1

@@ -183,5 +183,5 @@ export class FlavourWatch implements Part {
 const noRuntime = (flavour: string): AppError =>
   new AppError(
     'no-runtime-for-flavour',
-    `No runtime serves the flavour "${flavour.slice(0, 128)}"; start one with --flavour, or correct FLAVOUR`,
+    `No runtime serves the flavour "${flavour.slice(0, 128)}"; start one (gantry runtime start ${flavour.slice(0, 128)}), or correct FLAVOUR`,
   );

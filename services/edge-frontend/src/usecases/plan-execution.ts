@@ -32,6 +32,7 @@ export function planExecution(input: PlanInput, limits: TimeLimits): ExecutionRe
     mode,
     flavour: requirement.flavour,
     owner: input.user,
+    functionOwner: fn.owner === input.user ? undefined : fn.owner,
     functionId: fn.id,
     requirementId: input.requirementId,
     functionSha256: fn.sha256,
@@ -49,6 +50,7 @@ export function planExecution(input: PlanInput, limits: TimeLimits): ExecutionRe
 export const toQueuedExecution = (request: ExecutionRequest, createdAtMs: number): Execution => ({
   id: request.executionId,
   owner: request.owner,
+  functionOwner: request.functionOwner,
   mode: request.mode,
   status: 'queued',
   functionId: request.functionId,
@@ -79,6 +81,7 @@ export const toRequest = (execution: Execution): ExecutionRequest => ({
   mode: execution.mode,
   flavour: execution.flavour,
   owner: execution.owner,
+  functionOwner: execution.functionOwner,
   functionId: execution.functionId,
   requirementId: execution.requirementId,
   functionSha256: execution.functionSha256,

@@ -46,7 +46,9 @@ export async function scaleRuntimes(deps: ScaleDeps, command: ScaleCommand): Pro
   } finally {
     countScaling(flavour, outcome);
     // Who changed what the cluster can do, for an audit.
-    logger.info('runtimes were scaled', {
+    const isDone = outcome === 'scaled' || outcome === 'unchanged';
+    const message = isDone ? 'runtimes were scaled' : 'runtimes could not be scaled';
+    logger[isDone ? 'info' : 'warn'](message, {
       ...{ op: 'runtimes.scale', outcome, flavour, account: command.principal.user, initial, target: count },
       duration_ms: Math.round(clock.monotonicMs() - startMs),
     });

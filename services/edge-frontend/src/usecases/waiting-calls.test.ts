@@ -49,6 +49,28 @@ describe('waiting calls', () => {
     expect(call.progressPerMille).toBe(1);
   });
 
+  it('started when their runtime says, however late the word comes, within the time they are known for', () => {
+    let nowMs = 1000;
+    const clock = { now: () => nowMs, monotonicMs: () => nowMs };
+    const calls = new WaitingCalls({ clock, wheel, queueToleranceMs: 0, runGraceMs: 0 });
+    const startOf = (...startedAtMs: number[]) => {
+      nowMs = 1000;
+      const call = calls.open(requestOf('a'));
+      nowMs = 1250;
+      calls.receive({ kind: 'progress', ...from('a'), progressPerMille: 1 });
+      for (const atMs of startedAtMs) calls.receive({ kind: 'started', ...from('a'), startedAtMs: atMs });
+      const known = call.startedAtMs;
+      nowMs = 1400;
+      calls.receive({ ...finished('a'), startedAtMs: 1003 } as ResultMessage);
+      return [known, call.startedAtMs];
+    };
+    expect(startOf()).toEqual([1250, 1003]);
+    expect(startOf(1003)).toEqual([1003, 1003]);
+    // Clocks that differ.
+    expect(startOf(2000)).toEqual([1250, 1003]);
+    expect(startOf(7)).toEqual([1000, 1003]);
+  });
+
   it('fail together when their flavour has no runtime, but not what already runs', async () => {
     const calls = open();
     const [queued, running] = [calls.open(requestOf('a')), calls.open(requestOf('b'))];

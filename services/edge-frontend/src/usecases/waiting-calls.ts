@@ -92,6 +92,7 @@ export class WaitingCalls {
     switch (message.kind) {
       case 'started':
         this.#start(call, message.runtimeId);
+        this.#setStart(call, message.startedAtMs);
         break;
       case 'progress':
         this.#start(call, message.runtimeId);
@@ -99,7 +100,10 @@ export class WaitingCalls {
         break;
       case 'finished':
         call.runtimeId = message.runtimeId;
-        if (message.status !== 'expired') call.startedAtMs ??= message.startedAtMs ?? call.createdAtMs;
+        if (message.status !== 'expired') {
+          call.startedAtMs ??= call.createdAtMs;
+          this.#setStart(call, message.startedAtMs);
+        }
         this.settle(call, { kind: 'finished', message });
         break;
     }
@@ -137,6 +141,15 @@ export class WaitingCalls {
 
   values(): IterableIterator<WaitingCall> {
     return this.#calls.values();
+  }
+
+  /**
+   * When it really started: what says so comes later, and the first word of it may be a progress. Its runtime knows;
+   * where clocks differ it still lies between the call and now.
+   */
+  #setStart(call: WaitingCall, startedAtMs: number | undefined): void {
+    if (startedAtMs === undefined) return;
+    call.startedAtMs = Math.min(Math.max(startedAtMs, call.createdAtMs), this.#options.clock.now());
   }
 
   // I1: the deadline of the queue gives way to the deadline of the run. This clock counts: the runtime's may differ.

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { AppError } from '@gantry/kernel';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { sha256Of } from '../../testing/sandbox-fixture.js';
 import { HttpPayloadSource } from './http-payload-source.js';
@@ -30,6 +31,9 @@ const good: RequestListener = (request, response) => {
   response.writeHead(isRight ? 200 : 401).end(bytes);
 };
 const absent: RequestListener = (_request, response) => response.writeHead(404).end('{}');
+const unauthorised: RequestListener = (_request, response) => response.writeHead(401).end();
+const known: RequestListener = (_request, response) =>
+  response.writeHead(404).end(JSON.stringify({ code: 'payload-not-found' }));
 
 describe('HttpPayloadSource', () => {
   it('asks with the credential, under the path of the sha256', async () => {
@@ -40,6 +44,22 @@ describe('HttpPayloadSource', () => {
     const failing = await serve((_request, response) => response.writeHead(500).end());
     const urls = ['http://127.0.0.1:9', failing, await serve(absent), await serve(good)];
     expect(await source(...urls).fetch(sha256, { timeoutMs: 2000 })).toEqual(bytes);
+  });
+
+  it.each<[string, RequestListener[], string | undefined]>([
+    ['one edge frontend takes the credential', [unauthorised, known], undefined],
+    ['nobody takes the credential', [unauthorised], 'forbidden'],
+    ['nobody answers', [(_request, response) => response.destroy()], 'edge-overloaded'],
+    ['the address is that of something else', [absent], 'edge-overloaded'],
+  ])('is checked: %s', async (_name, listeners, code) => {
+    const urls = await Promise.all(listeners.map(serve));
+    const checked = source(...urls).check({ timeoutMs: 5000 });
+    const outcome = await checked.then(
+      () => undefined,
+      (error: AppError) => error,
+    );
+    expect(outcome?.code).toBe(code);
+    if (code !== undefined) expect(outcome?.message).toMatch(/GANTRY_EDGE_URLS/);
   });
 
   it.each<[string, RequestListener, string]>([

@@ -191,6 +191,14 @@ def f():
 `;
       expect(await call(source)).toBe("('ENOSPC', True)");
       expect(await call('def f(a): return a + 1', '[1]')).toBe('2');
+      const many =
+        "import os\ndef f(n):\n  old = os.listdir('/tmp')\n  for i in range(n): open(f'/tmp/{i}', 'wb').write(bytes(1 << 20))\n  return old";
+      const text = 'scratch-full: the function wrote more than its scratch folder holds: OSError: ';
+      expect((await call(many, '[100]')).slice(0, text.length)).toBe(text);
+      // It is not left full to the next call.
+      expect(await call(many, '[0]')).toBe('[]');
+      const one = "def f():\n  with open('/tmp/x', 'wb') as file: file.write(bytes(17 << 20))";
+      expect((await call(one)).slice(0, text.length)).toBe(text);
     }, 30_000);
 
     it('makes files without end is ended, with that reason', async () => {
@@ -201,7 +209,7 @@ def f():
         open(f'/tmp/{n % 100000}', 'w').close()
         n += 1
 `;
-      expect(await call(source)).toMatch(/^out-of-memory: more than 16384 files in the scratch folder/);
+      expect(await call(source)).toMatch(/^scratch-full: more than 16384 files in the scratch folder/);
       expect(await call('def f(a): return a + 1', '[1]')).toBe('2');
     }, 30_000);
 

@@ -138,7 +138,22 @@ describe('what fails says why', () => {
       'export default () => { throw new Proxy({}, { get() { throw 1; } }); };',
       /^function-error: Error$/,
     ],
-    ['a syntax error', 'export default () => {{', /^invalid-function: SyntaxError/],
+    ['a syntax error', 'export default () => {{', /^invalid-function: SyntaxError: .* \(function\.js:1\)$/],
+    [
+      'the line of a syntax error',
+      'import { inspect } from "util"; import {\n  Buffer,\n} from "buffer";\nexport const a = 1;\nexport default async (v) => {\n  let x = 1;\n  let x = 2;\n};',
+      /^invalid-function: SyntaxError: Identifier 'x' has already been declared \(function\.js:7\)$/,
+    ],
+    [
+      'a syntax error whose line cannot be found',
+      'const u = import.meta;\nexport default () => { return 1; };\nlet x = 08;',
+      /^invalid-function: SyntaxError: Decimals with leading zeros[^(]*$/,
+    ],
+    [
+      'a text that does not parse while the module runs',
+      'JSON.parse("{");\nexport default 1;',
+      /^invalid-function: SyntaxError: Expected property name[\s\S]*function\.js:1:\d+/,
+    ],
     ['a module that throws', 'throw new Error("top"); export default 1;', /^invalid-function: Error: top/],
     [
       'no default export',
@@ -166,6 +181,11 @@ describe('what fails says why', () => {
       'a result beyond the limit',
       'export default () => "x".repeat(5e6);',
       /^result-too-large: the result has 5000002 bytes, the limit is 4194304/,
+    ],
+    [
+      'a result of more than its heap',
+      'export default () => ({ a: ["x".repeat(1e8), "y".repeat(1e8)] });',
+      /^result-too-large: larger than 4194304 bytes/,
     ],
     [
       'a rejection nobody handles',

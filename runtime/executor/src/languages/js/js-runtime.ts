@@ -1,4 +1,4 @@
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,20 +13,21 @@ module.exports = import('./thread/run-call.js').then((module) => module.createSe
 /** The compiled files the program consists of, relative to the package's `dist`. */
 const programParts = ['languages/js', 'sandbox/frames.js', 'sandbox/protocol.js'] as const;
 
+/** In one go: a runtime waits for it that loads its own program meanwhile. */
 async function stage(folder: string): Promise<void> {
   const dist = fileURLToPath(new URL('../..', import.meta.url));
   const keep = (path: string) =>
     !path.endsWith('.test.js') && !path.endsWith('.map') && !path.endsWith('.d.ts');
   for (const part of programParts) {
-    await cp(join(dist, part), join(folder, part), { recursive: true, filter: keep });
+    cpSync(join(dist, part), join(folder, part), { recursive: true, filter: keep });
   }
   const piscina = dirname(createRequire(import.meta.url).resolve('piscina')); // …/piscina/dist
   const target = join(folder, 'node_modules', 'piscina');
-  await mkdir(target, { recursive: true });
-  await cp(piscina, join(target, 'dist'), { recursive: true, filter: keep });
-  await cp(join(piscina, '..', 'package.json'), join(target, 'package.json'));
-  await writeFile(join(folder, 'package.json'), '{"type":"module"}\n');
-  await writeFile(join(folder, 'languages', 'js', 'thread-entry.cjs'), threadEntry);
+  mkdirSync(target, { recursive: true });
+  cpSync(piscina, join(target, 'dist'), { recursive: true, filter: keep });
+  cpSync(join(piscina, '..', 'package.json'), join(target, 'package.json'));
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n');
+  writeFileSync(join(folder, 'languages', 'js', 'thread-entry.cjs'), threadEntry);
 }
 
 /** The permission model under its name in this version of Node. */

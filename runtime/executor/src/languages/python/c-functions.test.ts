@@ -96,6 +96,14 @@ describe('results for C clients', () => {
     ['bool', 'True', [bools(true)]],
     ['float', '1.5', [doubles(1.5)]],
     ['int', '-7', [ints(-7n)]],
+    [
+      'ints that only an unsigned one holds, alone and beside others',
+      '2**63, [0, 2**64 - 1]',
+      [
+        { kind: 'uint64', values: [2n ** 63n] },
+        { kind: 'uint64', values: [0n, 2n ** 64n - 1n] },
+      ],
+    ],
     ['the largest and smallest int', '(2**63 - 1, -2**63)', [ints(2n ** 63n - 1n), ints(-(2n ** 63n))]],
     ['str', '"é"', [text('é')]],
     ['bytes', 'b"\\x00\\x01"', [{ kind: 'bytes', value: Buffer.from([0, 1]) }]],
@@ -134,7 +142,12 @@ describe('results for C clients', () => {
   });
 
   it.each([
-    ['an int beyond 64 bits', '2**63', 'result-not-serializable: result 1: an int does not fit into 64 bits'],
+    ['an int beyond 64 bits', '2**64', 'result-not-serializable: result 1: an int does not fit into 64 bits'],
+    [
+      'an unsigned int of 64 bits beside a negative one',
+      '([2**63, -1],)',
+      'result-not-serializable: result 1: an int does not fit into 64 bits',
+    ],
     [
       'an int too large for the doubles beside it',
       '[[2**2000, 0.5]]',
@@ -196,6 +209,21 @@ describe('functions of C clients', () => {
     ],
     ['one with odd blanks', 'def  spaced (a) :\n  return a\n', [ints(3n)]],
     ['one that uses itself', 'def fact(n):\n    return 1 if n < 2 else n * fact(n - 1)\n', [ints(6n)]],
+    [
+      'one behind a class that has methods',
+      'class Point:\n    def __init__(self, x):\n        self.x = x\ndef real(a):\n    return Point(a).x\n',
+      [ints(3n)],
+    ],
+    [
+      'one behind texts that speak of def',
+      '"""\ndef nothing(a):\n    return 0\n"""\nnote = """\ndef neither(\n"""\ndef real(a):\n    return a\n',
+      [ints(3n)],
+    ],
+    [
+      'one in a branch, with an escaped line end in its head',
+      'try:\n    import no_such_module_here\nexcept ImportError:\n    def \\\n  real(a):\n        return a\n',
+      [ints(3n)],
+    ],
     ['one behind a comment that speaks of def', '# def nothing(\ndef real(a):\n    return a\n', [ints(3n)]],
   ])('are %s', async (_name, source, expected) => {
     expect(await call(source, [numbersParameter('int32', [3])])).toEqual(expected);
@@ -213,6 +241,11 @@ describe('functions of C clients', () => {
     [
       'has no function',
       'x = 1\n',
+      'invalid-function: the text has no function: there is no `def name(` in it',
+    ],
+    [
+      'has functions in classes only',
+      'class C:\n    def method(self): pass\n',
       'invalid-function: the text has no function: there is no `def name(` in it',
     ],
     [

@@ -258,6 +258,27 @@ describe('in the sandbox a function in Python', () => {
     expect((await python.run(`def f():\n  ${body}`)).said).toMatch(expected);
   });
 
+  it('does not run on for ever between calls, however often it is called meanwhile', async () => {
+    const spin = `calls = []
+def f():
+  import hashlib, threading, time
+  def loop():
+    while True: hashlib.pbkdf2_hmac('sha256', b'word', b'salt', 100000)
+  if not calls:
+    for _ in range(3): threading.Thread(target=loop, daemon=True).start()
+  calls.append(1)
+  time.sleep(0.12)
+  return len(calls)`;
+    const call = async () => (await python.run(spin, { owner: 'spinner' })).said;
+    expect([await call(), await call()]).toEqual(['1', '2']);
+    for (let turn = 0, said = ''; said !== '1'; turn += 1) {
+      // Never a failure: the process ends between calls.
+      if (turn > 200 || !/^\d*$/.test(said)) throw new Error(`after ${turn} calls: ${said}`);
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      said = await call();
+    }
+  }, 180_000);
+
   it('keeps what it writes to /tmp to itself', async () => {
     const write = 'def f():\n  open("/tmp/mine", "w").write("x")\n  import os\n  return os.listdir("/tmp")';
     expect((await python.run(write)).said).toBe("['mine']");

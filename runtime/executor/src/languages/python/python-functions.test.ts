@@ -7,6 +7,8 @@ beforeAll(async () => {
     moduleHints: {
       torchvision: { flavours: ['python-vision', 'python-all'] },
       no_such_vision: { flavours: ['vision'], own: { flavour: 'vision', debian: 'python3-no-such-vision' } },
+      numpy: { flavours: ['python-science'] },
+      'google.nope_cloud': { flavours: ['cloud'] },
       no_such_sound: { flavours: ['vision', 'sound'], own: { flavour: 'vision' } },
       statistics: { flavours: ['vision'], own: { flavour: 'vision', debian: 'python3' } },
     },
@@ -86,15 +88,39 @@ describe('functions in Python', () => {
     expect((await python.runBytes(bytes)).said).toBe('5');
   });
 
+  it('are read with arrays as numpy 2 pickles them', async () => {
+    const { fc } = await python.client.dump('def f(a): return type(a).__name__, a.dtype.str, a.tolist()');
+    const ask = (pickle: string) =>
+      python.runBytes(
+        Buffer.from(fc, 'base64'),
+        JSON.stringify([Buffer.from(pickle, 'latin1').toString('base64')]),
+      );
+    const dtype = "cnumpy\ndtype\n(S'i2'\nI00\nI01\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb";
+    const bytes = 'C\x04\x01\x00\x02\x00';
+    // Protocol 5.
+    expect(
+      (await ask(`\x80\x05cnumpy._core.numeric\n_frombuffer\n(${bytes}${dtype}I2\n\x85S'C'\ntR.`)).said,
+    ).toBe("('ndarray', '<i2', [1, 2])");
+    // Before it.
+    const empty = `cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\nI0\n\x85C\x01btR`;
+    expect((await ask(`\x80\x04${empty}(I1\nI2\n\x85${dtype}I00\n${bytes}tb.`)).said).toBe(
+      "('ndarray', '<i2', [1, 2])",
+    );
+    expect((await ask(`\x80\x04cnumpy._core.multiarray\nscalar\n(${dtype}C\x02\x07\x00tR.`)).said).toBe(
+      "('int16', '<i2', 7)",
+    );
+    expect((await ask('\x80\x04cnumpy._coreless\nx\n.')).said).toMatch(/No module named 'numpy\._coreless'/);
+  });
+
   it('and with the marks of fields that cloudpickle 3 puts into dataclasses', async () => {
     const { fc } = await python.client.dump(
       'def f(a):\n  import dataclasses\n  return a is dataclasses._FIELD',
     );
     const ask = (name: string) => {
-      const pickle = `ccloudpickle.cloudpickle\n_get_dataclass_field_type_sentinel\n(S'${name}'\ntR.`;
+      const pickle = `\x80\x02ccloudpickle.cloudpickle\n_get_dataclass_field_type_sentinel\n(S'${name}'\ntR.`;
       return python.runBytes(
         Buffer.from(fc, 'base64'),
-        JSON.stringify([Buffer.from(pickle).toString('base64')]),
+        JSON.stringify([Buffer.from(pickle, 'latin1').toString('base64')]),
       );
     };
     expect((await ask('_FIELD')).said).toBe('True');
@@ -188,10 +214,50 @@ describe('failures', () => {
     [
       'a part that an installed module has not',
       'def f():\n  import statistics.colour',
-      /ModuleNotFoundError: No module named 'statistics\.colour'; 'statistics' is not a package \(flavours that have the module statistics\.colour: vision\)\n/,
+      /ModuleNotFoundError: No module named 'statistics\.colour'; 'statistics' is not a package \(statistics is here as Python 3\.\d+ has it and has no statistics\.colour\)\n/,
+    ],
+    [
+      'a part that an installed package of another flavour has not',
+      'def f():\n  import numpy.nope',
+      /\(numpy is here in version \d+\.\d+\.\d+ and has no numpy\.nope\)\n/,
+    ],
+    [
+      'a part that another flavour has of a module that is here',
+      'def f():\n  import google.nope_cloud',
+      /\(flavours that have the module google\.nope_cloud: cloud\)\n/,
+    ],
+    [
+      'a module that says no version, or one that cannot be read',
+      'def f():\n  import sys, types\n  class Odd(types.ModuleType):\n    __version__ = property(lambda s: 1 / 0)\n  sys.modules["odd"] = Odd("odd")\n  sys.modules["odd"].__path__ = []\n  import odd.part',
+      /\(odd is here and has no odd\.part\)\n/,
     ],
     ['too much memory', 'def f():\n  a = []\n  while True: a.append(bytes(1_000_000))', /^out-of-memory: /],
     ['ten gigabytes at once', 'def f(): return len(bytes(10 * 2**30))', /^out-of-memory: /],
+    [
+      'ten gigabytes that are mapped',
+      'def f():\n  import mmap\n  return len(mmap.mmap(-1, 10 * 2**30))',
+      /^out-of-memory: the function used more memory than its \d+ MiB: OSError: \[Errno 12\] Cannot allocate memory\n/,
+    ],
+    [
+      'too much memory as what caused another error',
+      'def f():\n  try: bytes(10 * 2**30)\n  except MemoryError as e: raise ValueError("v") from e',
+      /^out-of-memory: the function used more memory than its \d+ MiB: ValueError: v\n/,
+    ],
+    [
+      'a library that no addresses are left for',
+      'def f():\n  import resource, sys\n  used = int(open("/proc/self/statm").read().split()[0]) * 4096\n  resource.setrlimit(resource.RLIMIT_AS, (used + 6 * 2**20,) * 2)\n  import numpy',
+      /^out-of-memory: the function used more memory than its \d+ MiB: ImportError: [\s\S]*failed to map segment from shared object/,
+    ],
+    [
+      'an error that looks like one and cannot be looked at',
+      'def f():\n  class Odd(OSError):\n    errno = property(lambda s: 1 / 0)\n  raise Odd("odd")',
+      /^function-error: f\.<locals>\.Odd: odd\n/,
+    ],
+    [
+      'a result that takes too much memory while it is pickled',
+      'class R:\n  def __reduce__(s): raise ValueError("v") from MemoryError()\ndef f(): return R()',
+      /^out-of-memory: the function used more memory than its \d+ MiB: ValueError: v\n/,
+    ],
   ])('tell of %s', async (_name, source, expected) => {
     expect((await python.run(source)).said).toMatch(expected);
   });
@@ -213,9 +279,12 @@ describe('failures', () => {
     expect(await call('{}')).toBe('invalid-parameters: the parameters are not a JSON array');
     expect(await call('["gAVLAS4=", 7]')).toBe('invalid-parameters: parameter 2 is not a string');
     expect(await call('["gAVLAS4"]')).toBe('invalid-parameters: parameter 1 is not base64');
-    expect(await call('["bm9uZQ=="]')).toMatch(
-      /^invalid-parameters: parameter 1 cannot be read: .*UnpicklingError/,
-    );
+    const json = (value: string) => `["${Buffer.from(value).toString('base64')}"]`;
+    for (const value of ['none', '40', '"N."', '[1]'])
+      expect(await call(json(value))).toMatch(
+        /^invalid-parameters: parameter 1 cannot be read: it is no pickle; .* base64 of one, as base64\.b64encode/,
+      );
+    expect(await call('["gAVLAQ=="]')).toMatch(/^invalid-parameters: parameter 1 cannot be read: EOFError/);
     expect(await call(' [ "gAVL\\u0041S4=" ] ')).toBe('1');
   });
 

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir } from 'node:fs/promises';
+import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { Language } from '@gantry/contracts';
+import type { Language } from '@gantry/contracts/execution';
 import type { ExecutorLimits } from '../../sandbox/protocol.js';
-import type { LanguageRuntime, LanguageSettings, LaunchOptions, LaunchPlan } from '../language.js';
+import type { LanguageRuntime, LanguageSettings, LaunchOptions, LaunchPlan, Trial } from '../language.js';
 
 const run = promisify(execFile);
 
@@ -56,11 +56,24 @@ async function missing(language: Language, settings: LanguageSettings): Promise<
   return undefined;
 }
 
+/** What every level shows to every user. */
+const systemFolders = ['/usr/bin/', '/bin/'] as const;
+
+function trial({ pythonExecutable: file }: LanguageSettings): Trial | undefined {
+  if (systemFolders.some((folder) => file.startsWith(folder))) return undefined;
+  return {
+    file,
+    args: [...interpreterFlags, '-c', 'pass'],
+    explain: (reason) =>
+      `${file} (GANTRY_PYTHON) cannot be started where functions run (${reason}); the user of the sandbox must be able to read and run it and its libraries: install it outside of home folders, or leave GANTRY_PYTHON out and install the Debian package python3`,
+  };
+}
+
 async function stage(folder: string): Promise<void> {
   const target = join(folder, 'languages', 'python');
-  await mkdir(target, { recursive: true });
+  mkdirSync(target, { recursive: true });
   const isSource = (path: string) => !/(__pycache__|\.pyc|_test\.py)$/.test(path);
-  await cp(programFolder, target, { recursive: true, filter: isSource });
+  cpSync(programFolder, target, { recursive: true, filter: isSource });
 }
 
 /** More than the interpreter and its packages map before the first call. */
@@ -89,6 +102,7 @@ export const pythonRuntime: LanguageRuntime = {
   functionsPerProcess: 'one',
   bootsThreads: false,
   missing,
+  trial,
   stage,
   launch,
 };

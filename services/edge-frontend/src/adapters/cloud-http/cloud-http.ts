@@ -4,7 +4,7 @@ import {
   functionViewSchema,
   publicKeySchema,
   requirementHeaders,
-  requirementSchema,
+  storedRequirementSchema,
   toRequirement,
 } from '@gantry/contracts';
 import { AppError } from '@gantry/kernel';
@@ -80,7 +80,7 @@ function toFunction(answer: CloudAnswer): Found<StoredFunction> {
 
 function toRequirementOfOwner(answer: CloudAnswer, { principal }: DocumentReader): Found<RequirementOfOwner> {
   if (answer.status !== 200) return { kind: answer.status === 405 ? 'wrong-type' : 'missing' };
-  const requirement = toRequirement(parse(requirementSchema, answer));
+  const requirement = toRequirement(parse(storedRequirementSchema, answer));
   const owner = answer.headers.get(requirementHeaders.owner);
   const maxRunMs = answer.headers.get(requirementHeaders.maxRunMs);
   return {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type FakeProgram, fakeRuntimeProgram } from '../../test-support/fake-runtime-program.js';
@@ -84,10 +84,21 @@ describe('a runtime process', () => {
 
   it('that was killed is lost, until it is forgotten; its number is free', async () => {
     const one = await start();
+    appendFileSync(
+      one.logFile,
+      [
+        '{"level":"warn","message":"the broker went","reason":"EOF"}',
+        '{"level":"info","message":"fine"}',
+      ].join('\n'),
+    );
     process.kill(one.pid, 'SIGKILL');
     while (isAlive(one)) await new Promise((resolve) => setTimeout(resolve, 10));
     const [lost] = processes.list();
-    expect(lost).toMatchObject({ id: 'Nature.1', state: 'lost', reason: expect.stringContaining('gone') });
+    expect(lost).toMatchObject({
+      id: 'Nature.1',
+      state: 'lost',
+      reason: 'the process is gone: the broker went: EOF',
+    });
     if (lost !== undefined) processes.forget(lost);
     expect(processes.list()).toEqual([]);
     expect(existsSync(one.logFile)).toBe(true);

@@ -100,9 +100,12 @@ export class RuntimeProcesses {
     for (;;) {
       if (!isAlive(record))
         throw new Error(`runtime ${record.id} ended at its start: ${this.#lastWords(record)}`);
-      if (this.#records.statusOf(record)?.not_ready === null) return;
-      if (this.#clock.monotonicMs() > endMs)
-        throw new DeadlineError(`starting runtime ${record.id}`, timeoutMs);
+      const status = this.#records.statusOf(record);
+      if (status?.not_ready === null) return;
+      if (this.#clock.monotonicMs() > endMs) {
+        const why = status === undefined ? '' : ` (${status.not_ready})`;
+        throw new DeadlineError(`starting runtime ${record.id}${why}`, timeoutMs);
+      }
       await delay(pollMs);
     }
   }
@@ -244,13 +247,30 @@ export class RuntimeProcesses {
   /** The last lines of the log: a process that cannot start says why there. */
   #lastWords({ id }: RuntimeRecord): string {
     try {
-      const lines = readFileSync(this.#records.logPath(id), 'utf8').trim().split('\n');
+      const lines = readFileSync(this.#records.logPath(id), 'utf8').trim().split('\n').flatMap(toWords);
       const text = lines.slice(-3).join(' ').slice(-reasonBytes);
       return text === '' ? 'it left no word' : text;
     } catch {
       return 'it left no log';
     }
   }
+}
+
+/** Of lines of the log only warnings and errors, as sentences: the others say what went well. */
+function toWords(line: string): string[] {
+  let entry: unknown;
+  try {
+    entry = JSON.parse(line);
+  } catch {
+    return line.trim() === '' ? [] : [line];
+  }
+  const { level, message, reason } = (entry ?? {}) as {
+    level?: unknown;
+    message?: unknown;
+    reason?: unknown;
+  };
+  if (level !== 'error' && level !== 'warn') return [];
+  return [`${message}${reason === undefined ? '' : `: ${reason}`}`];
 }
 
 function stateOf(record: RuntimeRecord, status: RuntimeStatus | undefined): RuntimeState {

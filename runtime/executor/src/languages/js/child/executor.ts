@@ -8,7 +8,8 @@ import type {
   ProgressMeta,
   RunMeta,
 } from '../../../sandbox/protocol.js';
-import { FunctionThread, type ThreadOutcome } from './function-thread.js';
+import { FunctionThread } from './function-thread.js';
+import type { ThreadOutcome } from './thread-call.js';
 
 /**
  * The main thread of an executor process: takes calls from the supervisor and gives each to the thread of its
@@ -154,6 +155,7 @@ export class Executor {
     // After this call had its start: booting a thread takes a core for some milliseconds.
     setTimeout(() => {
       this.#spare ??= this.#newThread(); // I3
+      this.#spare.booted().catch(() => undefined); // Whoever takes it tries again.
       this.#dropColdest();
     }, 5);
     return thread;

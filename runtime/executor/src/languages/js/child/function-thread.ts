@@ -1,9 +1,11 @@
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import type { ExecutorLimits } from '../../../sandbox/protocol.js';
 import { SharedCall } from '../shared-call.js';
-import type { CallTask, ServeTask, ThreadMessage, ThreadSettings } from '../thread/messages.js';
+import type { CallTask, ServeTask, ThreadMessage } from '../thread/messages.js';
 import { dieAtOnce } from './die-at-once.js';
+import { exited, poolOfOneThread } from './one-thread-pool.js';
+import type { ThreadCall, ThreadOutcome } from './thread-call.js';
 
 /** After the abort signal a function has this long to clean up before its thread is killed. */
 const abortGraceMs = 50;
@@ -15,32 +17,6 @@ const textParametersBytes = 64 * 1024;
  */
 const bootWithinMs = 4000;
 const maxTimerMs = 2 ** 31 - 1;
-
-export interface ThreadCall {
-  readonly call: number;
-  readonly executionId: string;
-  readonly parameters: Buffer;
-  readonly code: Buffer;
-  readonly runMs: number;
-  readonly resultBytes: number;
-  readonly logBytes: number;
-  /** The thread is destroyed after it. */
-  readonly isOnly: boolean;
-  readonly onProgress: (perMille: number) => void;
-  readonly onPhase: (phase: 'booting' | 'running') => void;
-  /** At most once; not at all when the thread answered the supervisor itself. */
-  readonly onOutcome: (outcome: ThreadOutcome) => void;
-}
-
-export type ThreadOutcome =
-  | { readonly kind: 'answer'; readonly answer: Uint8Array; readonly log: Buffer }
-  | {
-      readonly kind: 'failure';
-      readonly code: string;
-      readonly text: string;
-      readonly log: Buffer;
-      readonly isReplaced: boolean;
-    };
 
 /** One thread from its start to its death. */
 interface Life {
@@ -66,6 +42,8 @@ interface Running {
   /** What it came to, while the thread it tainted dies. */
   ending?: ThreadOutcome;
 }
+
+const outOfMemory = 'ERR_WORKER_OUT_OF_MEMORY';
 
 const codeOf = (error: unknown): string =>
   typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
@@ -94,28 +72,7 @@ export class FunctionThread {
   constructor(entryFile: string, limits: ExecutorLimits, onTainted: (text: string) => void) {
     this.#shared = SharedCall.ofLogBytes(limits.logBytes);
     this.#onTainted = onTainted;
-    const settings: ThreadSettings = { memory: this.#shared.memory };
-    this.#pool = new Piscina({
-      filename: entryFile,
-      workerData: settings,
-      env: {},
-      argv: [],
-      minThreads: 1,
-      maxThreads: 1,
-      concurrentTasksPerWorker: 1,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      // 'sync' would stop the function's own timers between calls.
-      atomics: 'disabled',
-      recordTiming: false,
-      resourceLimits: {
-        maxOldGenerationSizeMb: limits.memoryMiB,
-        maxYoungGenerationSizeMb: 16,
-        stackSizeMb: 4,
-      },
-    });
-    this.#pool.on('error', () => {
-      // The task of the thread that died is rejected as well, which is where it is handled.
-    });
+    this.#pool = poolOfOneThread(entryFile, { memory: this.#shared.memory }, limits.memoryMiB);
   }
 
   /** Resolves when the thread is up. @throws {Error} when it died instead */
@@ -184,6 +141,7 @@ export class FunctionThread {
     call.onPhase('running');
     const life = this.#life;
     if (running.aborted !== undefined) this.#end(running, this.#stopped(running.aborted, call, false));
+    else if (life?.thread === undefined && codeOf(error) !== outOfMemory) endProcess(error);
     else if (life?.thread === undefined) this.#end(running, this.#afterDeath(error, running));
     else this.#post(running, life);
   }
@@ -291,7 +249,7 @@ export class FunctionThread {
 
   #afterDeath(error: unknown, running: Running): ThreadOutcome {
     if (running.aborted !== undefined) return this.#stopped(running.aborted, running.call, true);
-    if (codeOf(error) === 'ERR_WORKER_OUT_OF_MEMORY')
+    if (codeOf(error) === outOfMemory)
       return this.#failed('out-of-memory', 'the heap of the function is full', true);
     return this.#failed('function-error', 'the thread of the function ended', true);
   }
@@ -307,8 +265,7 @@ export class FunctionThread {
   }
 }
 
-function exited(thread: Worker | undefined): Promise<void> {
-  // threadId is -1 once the thread is gone.
-  if (thread === undefined || thread.threadId === -1) return Promise.resolve();
-  return new Promise((resolve) => thread.once('exit', () => resolve()));
+/** No thread comes up, whose fault it is not: a new process may be better off. The supervisor sees to the call. */
+function endProcess(error: unknown): void {
+  process.stderr.write(`no thread comes up: ${String(error)}\n`, dieAtOnce);
 }

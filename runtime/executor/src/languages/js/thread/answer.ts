@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { leastJsonChars } from './least-size.js';
 
 /** A result that cannot be sent; `code` is one of the execution error codes. */
 export class ResultError extends Error {
@@ -12,6 +13,9 @@ export class ResultError extends Error {
 
 const { stringify } = JSON;
 const { get: getProperty } = Reflect;
+/** A result that is a little too large is told its size, for which its text has to be made. */
+const exactWithinBytes = 1024 * 1024;
+const { max } = Math;
 const answerHead = '{"ret_code":0,"res":"';
 const answerTail = '","err":null}';
 
@@ -26,16 +30,29 @@ function readMessage(thrown: unknown): string | undefined {
   }
 }
 
+const tooLarge = (limitBytes: number): ResultError =>
+  new ResultError('result-too-large', `larger than ${limitBytes} bytes`);
+
+/** Whether making its text may fill the heap of the function, which has to do with its result, not with its memory. */
+function isFarBeyond(value: unknown, limitBytes: number): boolean {
+  const farBytes = limitBytes + max(limitBytes, exactWithinBytes);
+  try {
+    return leastJsonChars(value, farBytes) > farBytes;
+  } catch {
+    return false; // It throws while being read, and will again.
+  }
+}
+
 function toJson(value: unknown, limitBytes: number): string {
   if (value === undefined) return 'null';
+  if (isFarBeyond(value, limitBytes)) throw tooLarge(limitBytes);
   let json: string | undefined;
   try {
     json = stringify(value);
   } catch (error) {
     const text = readMessage(error) ?? 'it throws while being read';
     // V8's word for a JSON text beyond its longest string.
-    if (text.includes('Invalid string length'))
-      throw new ResultError('result-too-large', `larger than ${limitBytes} bytes`);
+    if (text.includes('Invalid string length')) throw tooLarge(limitBytes);
     throw new ResultError('result-not-serializable', text);
   }
   if (json === undefined)

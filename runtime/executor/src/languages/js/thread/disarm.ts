@@ -96,20 +96,15 @@ export function disarmProcess(outside: Outside): void {
     stdin: undefined,
   };
   for (const name of inertMembers) values[name] = inert;
+  const refusal = refuse('the process', rules.process);
   for (const key of Reflect.ownKeys(real)) {
     const descriptor = Object.getOwnPropertyDescriptor(real, key);
     const isOurs = typeof key === 'string' && Object.hasOwn(values, key);
     if (descriptor?.configurable !== true || stateMembers.has(key) || isOurs) continue;
-    const name = `process.${String(key)}`;
     if (keptMembers.has(key)) Object.defineProperty(real, key, constant(real[key]));
-    else if (typeof descriptor.value === 'function')
-      Object.defineProperty(real, key, constant(refuse(name, rules.process)));
+    else if (typeof descriptor.value === 'function') Object.defineProperty(real, key, constant(refusal));
     else if (typeof key === 'string')
-      Object.defineProperty(real, key, {
-        get: refuse(name, rules.process),
-        set: refuse(name, rules.process),
-        configurable: false,
-      });
+      Object.defineProperty(real, key, { get: refusal, set: refusal, configurable: false });
   }
   for (const [name, value] of Object.entries(values)) {
     // Node has fixed `argv0` itself.
@@ -130,8 +125,15 @@ const keptClasses = new Set<unknown>([
 /** Objects in a module or class that have functions of their own. */
 const members: ReadonlySet<PropertyKey> = new Set(['prototype', 'promises', '_extensions']);
 
-/** Makes every function of `target`, and every method of the classes in it, throw the rule. */
-function disarm(target: object, path: string, rule: string, seen = new Set(keptClasses)): void {
+/**
+ * Makes every function of `target`, and every method of the classes in it, throw the rule. One refusal stands for all
+ * of them: a thousand of their own would take each thread memory and time.
+ */
+function disarm(
+  target: object,
+  refusal: PropertyDescriptor & { value: () => never },
+  seen = new Set(keptClasses),
+): void {
   seen.add(target);
   for (const key of Reflect.ownKeys(target)) {
     const descriptor = Object.getOwnPropertyDescriptor(target, key);
@@ -139,12 +141,11 @@ function disarm(target: object, path: string, rule: string, seen = new Set(keptC
     const isMember = members.has(key);
     const value: unknown = isMember ? Reflect.get(target, key) : descriptor.value;
     const isFunction = typeof value === 'function';
-    const where = isMember ? path : `${path}.${String(key)}`;
     if ((isFunction || (isMember && typeof value === 'object' && value !== null)) && !seen.has(value))
-      disarm(value, where, rule, seen);
+      disarm(value, refusal, seen);
     if (descriptor.configurable === true && (isFunction || descriptor.get !== undefined))
-      Object.defineProperty(target, key, constant(refuse(where, rule)));
-    else if (descriptor.writable === true && isFunction) Reflect.set(target, key, refuse(where, rule));
+      Object.defineProperty(target, key, refusal);
+    else if (descriptor.writable === true && isFunction) Reflect.set(target, key, refusal.value);
   }
 }
 
@@ -159,18 +160,24 @@ function emptyModuleCache(): void {
 
 /** Takes the power from the built-in modules that reach out of this thread (I3). */
 export function disarmModules(): void {
-  disarm(fakeFileHandle(), 'FileHandle', rules.imports);
+  const powers: readonly (readonly [target: object, name: string, rule: string])[] = [
+    [fakeFileHandle(), 'FileHandle', rules.imports],
+    [net, 'net', rules.network],
+    [dgram, 'dgram', rules.network],
+    [dns, 'dns', rules.network],
+    [childProcess, 'child_process', rules.process],
+    [inspector, 'inspector', rules.process],
+    [v8, 'v8', rules.process],
+    [workerThreads, 'worker_threads', rules.threads],
+    [vm, 'vm', rules.codeFromText],
+    [fs, 'fs', rules.imports],
+    [Module, 'module', rules.imports],
+  ];
   emptyModuleCache();
-  disarm(net, 'net', rules.network);
-  disarm(dgram, 'dgram', rules.network);
-  disarm(dns, 'dns', rules.network);
-  disarm(childProcess, 'child_process', rules.process);
-  disarm(inspector, 'inspector', rules.process);
-  disarm(v8, 'v8', rules.process);
-  disarm(workerThreads, 'worker_threads', rules.threads);
-  disarm(vm, 'vm', rules.codeFromText);
-  disarm(fs, 'fs', rules.imports);
-  disarm(Module, 'module', rules.imports);
+  for (const [target, name, rule] of powers) {
+    const value = refuse(name, rule);
+    disarm(target, { ...constant(value), value });
+  }
 }
 
 /** Once the pool has said over it that the thread is up, nobody needs the port to the pool any more. */

@@ -1,4 +1,5 @@
 import { functionFileName } from './module-loader.js';
+import { findSyntaxPlace } from './syntax-place.js';
 
 // The global object is shared with the function: what is needed of it is taken while this file is loaded.
 const { get: getProperty } = Reflect;
@@ -41,11 +42,11 @@ export function describeThrown(thrown: unknown, note = ''): string {
   return head.slice(0, maxMessageChars) + note + frames.join('');
 }
 
-/** Where a module failed to compile: V8 puts `function.js:3` at the start of the stack of a SyntaxError. */
-export function describeLoadFailure(thrown: unknown): string {
-  const stack =
-    typeof thrown === 'object' && thrown !== null ? safely(() => getProperty(thrown, 'stack')) : '';
-  const place = /^function\.js:\d+/.exec(stack)?.[0];
+/** What was thrown while a module was loaded, with the line when it does not compile. */
+export function describeLoadFailure(thrown: unknown, code: Uint8Array): string {
   const text = describeThrown(thrown);
-  return place === undefined ? text : `${text} (${place})`;
+  if (!text.startsWith('SyntaxError: ')) return text;
+  const message = safely(() => getProperty(thrown as object, 'message'));
+  const place = safely(() => findSyntaxPlace(code, message));
+  return place === '' ? text : `${text} (${place})`;
 }

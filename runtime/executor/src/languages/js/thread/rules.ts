@@ -11,7 +11,8 @@ export class RuleError extends Error {
 export const rules = {
   network: 'functions have no network',
   process: 'a function may not look into or change the process it runs in',
-  imports: 'functions may import only url, buffer, util and crypto (hashing)',
+  imports:
+    'functions may import only url, buffer, util and crypto (hashing); bundle packages into the module',
   codeFromText: 'a function may not make code from text',
   threads: 'a function may not reach other threads',
 } as const;

@@ -14,6 +14,7 @@ import type { CallTask, ServeTask, ThreadMessage, ThreadSettings } from './messa
 import { ModuleLoader } from './module-loader.js';
 import { ParameterError, parseParameters } from './parameters.js';
 import { closeRealm } from './realm.js';
+import { withoutGrowing } from './young-generation.js';
 
 /**
  * What runs in a function's thread. A thread serves one function of one owner for its whole life.
@@ -44,6 +45,10 @@ export type Serve = (task: ServeTask) => Promise<never>;
 
 class LoadError extends Error {}
 
+/** The function that a thread calls once before any other, and its parameters. */
+const rehearsed = 'export default (value) => value;';
+const rehearsedParameters = '["MQ=="]';
+
 const failure = (code: string, text: string, isTainted = false): CallFailure => ({ code, text, isTainted });
 
 function toFailure(error: unknown): CallFailure {
@@ -60,6 +65,12 @@ function classify(error: unknown): CallFailure {
   if (error instanceof LoadError) return failure('invalid-function', error.message, true);
   if (error instanceof ResultError) return failure(error.code, error.message);
   return failure('function-error', describeThrown(error));
+}
+
+/** The end of a call that succeeded; `answer` has one byte a character. */
+function toFrame(meta: DoneMeta, answer: string, log: Buffer): Uint8Array[] {
+  const bytes = Buffer.from(answer, 'latin1');
+  return encodeFrame(frameKinds.done, meta, log.length === 0 ? bytes : Buffer.concat([bytes, log]));
 }
 
 /** One call on its way to its end. */
@@ -88,7 +99,14 @@ class FunctionThread {
     forgetParent();
     this.#port = port;
     port.on('message', (task: CallTask) => void this.#serveCall(task));
-    this.#tell({ kind: 'up' });
+    void this.#rehearse().then(() => this.#tell({ kind: 'up' }));
+  }
+
+  /** Goes the way of a call once, so that the first one finds it compiled: 2 ms of its 5. Keeps nothing of it. */
+  async #rehearse(): Promise<void> {
+    const run = (await this.#loader.load(Buffer.from(rehearsed))) as Callable;
+    const value = await run(...parseParameters(rehearsedParameters));
+    toFrame({ call: 0, runMs: 0, answerBytes: 0 }, buildAnswer(value, directBytes), Buffer.alloc(0));
   }
 
   /** Never rejects. */
@@ -128,10 +146,7 @@ class FunctionThread {
     try {
       const log = this.#calls.shared.readLog();
       if (answer.length + log.length > directBytes) return false;
-      const bytes = Buffer.from(answer, 'latin1');
-      const meta: DoneMeta = { call, runMs, answerBytes: bytes.length };
-      const payload = log.length === 0 ? bytes : Buffer.concat([bytes, log]);
-      const [frame, more] = encodeFrame(frameKinds.done, meta, payload);
+      const [frame, more] = toFrame({ call, runMs, answerBytes: answer.length }, answer, log);
       if (frame === undefined || more !== undefined || !this.#calls.shared.tryAnswer()) return false;
       if (writeFrame(frameDescriptor, frame) === frame.length) return true; // I4
     } catch {
@@ -182,7 +197,7 @@ class FunctionThread {
     try {
       exported = await this.#loader.load(code);
     } catch (error) {
-      throw new LoadError(describeLoadFailure(error));
+      throw new LoadError(describeLoadFailure(error, code));
     }
     if (typeof exported !== 'function') {
       throw new LoadError(
@@ -205,7 +220,7 @@ class FunctionThread {
 
 /** Prepares the thread; it is ready for calls once it said that it is up. */
 export function createServe(): Serve {
-  const thread = new FunctionThread(workerData as ThreadSettings);
+  const thread = withoutGrowing(() => new FunctionThread(workerData as ThreadSettings));
   return ({ port }) => {
     thread.serve(port);
     return new OwnPromise<never>(() => undefined);
