@@ -1,5 +1,6 @@
 import {
   bridgeApi,
+  type LabelSettings,
   type NodeCredential,
   type NodeEnrolment,
   type NodeEvent,
@@ -8,6 +9,7 @@ import {
   nodeEventSchema,
   type RouteContract,
 } from '@gantry/contracts';
+import { FilesClient } from './files-client.js';
 import { GantryError, isGantryError } from './gantry-error.js';
 import { JobsClient } from './jobs-client.js';
 import { type ListOptions, type Page, Paged } from './paged.js';
@@ -15,6 +17,20 @@ import { PluginClient } from './plugin-client.js';
 import { readEventStream } from './read-event-stream.js';
 import type { Session } from './session.js';
 import type { AnswerOf, RequestOptions, RouteInput } from './transport.js';
+
+/** Settings by plugin and key, and plugins that are not to run. */
+export interface NodeSettingsInput {
+  readonly disabled?: readonly string[];
+  readonly plugins?: Readonly<Record<string, object>>;
+  /** Only if the settings still have this revision; 0: there are none yet. */
+  readonly revision?: number | undefined;
+}
+
+/** Where a WebSocket is, and the fields of the request for it. */
+export interface WebSocketAddress {
+  readonly url: string;
+  readonly headers: { readonly authorization: string };
+}
 
 /** What to follow; nothing: everything that the account may see. */
 export interface EventOptions {
@@ -147,13 +163,31 @@ export class NodesClient {
   setGrants(name: string, grants: readonly NodeGrant[], options: RequestOptions = {}): Promise<NodeView> {
     return this.#call(bridgeApi.setNodeGrants, { params: { name }, body: grants }, options);
   }
-  /** Replaces the settings of its plugins; a connected agent takes them at once. */
-  setSettings(
-    name: string,
-    settings: { readonly disabled?: readonly string[]; readonly plugins?: Readonly<Record<string, object>> },
-    options: RequestOptions = {},
-  ): Promise<NodeView> {
+  /**
+   * Replaces the node's own settings of its plugins; a connected agent takes them at once.
+   * @throws {GantryError} invalid-request naming the fields · precondition-failed at another `revision` than the given
+   */
+  setSettings(name: string, settings: NodeSettingsInput, options: RequestOptions = {}): Promise<NodeView> {
     return this.#call(bridgeApi.setNodeSettings, { params: { name }, body: settings }, options);
+  }
+  /** Settings for all nodes with a label, by label (administrators). */
+  labelSettings(options: RequestOptions = {}): Promise<LabelSettings[]> {
+    return this.#call(bridgeApi.listLabelSettings, {}, options);
+  }
+  /**
+   * Replaces the settings for nodes with a label, such as `site=lab` (administrators). A node's own go over them.
+   * @throws {GantryError} as {@link setSettings}
+   */
+  setLabelSettings(
+    label: string,
+    settings: NodeSettingsInput,
+    options: RequestOptions = {},
+  ): Promise<LabelSettings> {
+    return this.#call(bridgeApi.setLabelSettings, { params: { label }, body: settings }, options);
+  }
+  /** @throws {GantryError} settings-not-found */
+  async removeLabelSettings(label: string, options: RequestOptions = {}): Promise<void> {
+    await this.#call(bridgeApi.removeLabelSettings, { params: { label } }, options);
   }
   /** Ends the credential and the connection of the node. */
   revoke(name: string, options: RequestOptions = {}): Promise<NodeView> {
@@ -188,11 +222,21 @@ export class NodeClient {
     this.#session = session;
   }
 
+  /**
+   * How to open a WebSocket of a plugin, with any library that can set fields: `ports/connect/8888`.
+   * @throws {GantryError} when there is no token to be had
+   */
+  async webSocketAt(path: string, options: RequestOptions = {}): Promise<WebSocketAddress> {
+    const authorization = `Bearer ${await this.#session.token(options)}`;
+    return { url: `${this.#url.replace(/^http/, 'ws')}/${path}`, headers: { authorization } };
+  }
+
   /** A plugin by its name or an alias: `sysinfo`, `jobs`, `files`. */
   plugin(name: 'jobs'): JobsClient;
+  plugin(name: 'files'): FilesClient;
   plugin(name: string): PluginClient;
   plugin(name: string): PluginClient {
-    const Client = name === 'jobs' ? JobsClient : PluginClient;
+    const Client = name === 'jobs' ? JobsClient : name === 'files' ? FilesClient : PluginClient;
     return new Client(`${this.#url}/${encodeURIComponent(name)}`, this.#session);
   }
 }

@@ -243,6 +243,16 @@ describe('lists', () => {
 });
 
 describe('errors', () => {
+  it.each([301, 302, 303, 307, 308])('a redirect (%i) is one, and is not followed', async (status) => {
+    const elsewhere = await startCloud(() => ({ status: 200, json: [] }));
+    const cloud = await startCloud(() => ({ status, headers: { location: `${elsewhere.url}/v1/clusters` } }));
+    const client = new GantryClient({ cloudUrl: cloud.url, credentials });
+    expect(await failureOf(client.listClusters())).toMatchObject({ code: 'unexpected-answer', status });
+    const plugin = client.bridge(cloud.url).node('n').plugin('jobs');
+    expect(await failureOf(plugin.request('jobs', { method: 'POST', body: '{}' }))).toMatchObject({ status });
+    expect(elsewhere.calls()).toEqual([]);
+  });
+
   it('carry everything that a problem says', async () => {
     const errors = [{ pointer: '/body/0', detail: 'must be base64' }];
     const peer = await startCloud(() =>

@@ -1,8 +1,16 @@
-export type { BridgeClient, EventOptions, NodeClient, NodesClient } from './bridge-client.js';
+export type {
+  BridgeClient,
+  EventOptions,
+  NodeClient,
+  NodeSettingsInput,
+  NodesClient,
+} from './bridge-client.js';
 export { type CallErrorCode, type CallResult, decodeResult } from './call-result.js';
 export * from './device-runtime.js';
 export type { EdgeClient, ExecuteInput, ExecutionFilter, SyncResult } from './edge-client.js';
 export type { ExecutionHandle } from './execution-handle.js';
+export type { FileVersion, UploadOptions, UploadSource } from './file-transfer.js';
+export type { FilesClient } from './files-client.js';
 export {
   type FunctionLike,
   type OffloadedFunction,

@@ -11,10 +11,12 @@ import {
   jobSummarySchema,
 } from '@gantry/contracts';
 import type { z } from 'zod';
-import { GantryError } from './gantry-error.js';
+import { GantryError, toUnreachableError } from './gantry-error.js';
 import { Paged } from './paged.js';
 import { PluginClient } from './plugin-client.js';
 import { readEventStream } from './read-event-stream.js';
+import { StallWatch } from './stall-watch.js';
+import { Attempts } from './transient.js';
 import { type RequestOptions, readJson } from './transport.js';
 
 /** What is to run; everything but the executable may be left out. */
@@ -111,17 +113,32 @@ export class JobsClient extends PluginClient {
     await this.request(`jobs/${encodeURIComponent(id)}`, { ...options, method: 'DELETE' });
   }
 
-  /** The output piece by piece, from its beginning. */
+  /** The output piece by piece, from its beginning. With `follow`, a connection that breaks is made again. */
   async *output(
     id: string,
     { stream = 'stdout', index, follow = false, signal }: JobOutputOptions = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const path = `jobs/${encodeURIComponent(id)}/output/${stream}`;
     let offset = 0;
+    const attempts = new Attempts();
     while (signal?.aborted !== true) {
       const query = { offset, index, wait_ms: follow ? followWaitMs : 0 };
-      const response = await this.request(path, { query, ...(signal === undefined ? {} : { signal }) });
-      const bytes = new Uint8Array(await response.arrayBuffer());
+      let response: Response;
+      let bytes: Uint8Array;
+      // A signal of its own for each request: who follows for days must not gather listeners on the caller's.
+      const watch = new StallWatch(`${this.url}/${path}`, signal);
+      try {
+        response = await this.request(path, { query, signal: watch.signal });
+        bytes = await readPiece(response);
+      } catch (error) {
+        // A job goes on while its node cannot be reached, and so does who follows it.
+        if (!follow) throw error;
+        await attempts.after(error, signal);
+        continue;
+      } finally {
+        watch.stop();
+      }
+      attempts.reset();
       const next = Number(response.headers.get('output-offset') ?? Number.NaN);
       if (!Number.isSafeInteger(next)) throw unexpected(`${this.url}/${path}`);
       offset = next;
@@ -148,6 +165,14 @@ export class JobsClient extends PluginClient {
     return jobSummarySchema.parse(
       await this.post(`jobs/${encodeURIComponent(id)}/${what}`, undefined, options),
     );
+  }
+}
+
+async function readPiece(response: Response): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await response.arrayBuffer());
+  } catch (error) {
+    throw toUnreachableError(error, response.url);
   }
 }
 

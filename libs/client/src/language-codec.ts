@@ -14,7 +14,15 @@ export interface LanguageCodec {
 }
 
 const json: LanguageCodec = {
-  encode: encodeJson,
+  encode(value) {
+    try {
+      return encodeJson(value);
+    } catch (cause) {
+      // A bigint, a value that contains itself, one that lies too deep: an Error of JSON.stringify in each case.
+      const detail = `the value cannot be written as JSON: ${(cause as Error).message}`;
+      throw new GantryError({ code: 'invalid-parameters', detail, cause });
+    }
+  },
   decode(res) {
     try {
       return decodeJson(res);

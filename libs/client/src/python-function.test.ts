@@ -43,6 +43,16 @@ describe('a Python function', () => {
     expect(callInPython(pythonFunction(source))).toEqual(['f', 'function', 'a\'"b\n漢']);
   });
 
+  it.each([
+    ['"', 'x'],
+    ["'", '\\\\'],
+    ['"""', '\n\\"'],
+  ])('may have a text of 12 MB in it: %s', (quote, part) => {
+    const long = part.repeat((12 * 1024 * 1024) / part.length);
+    const fn = pythonFunction(`TEXT = ${quote}${long}${quote}\ndef f():\n    return TEXT\n`);
+    expect(fn.name).toBe('f');
+  });
+
   it('is a pickle of protocol 4 that names nothing but eval', () => {
     const pickle = Buffer.from(decodeBase64(pythonFunction('def f():\n    return 1\n').code)).toString(
       'latin1',
@@ -95,6 +105,10 @@ describe('which function it is', () => {
     ['the same name twice', 'def f():\n    pass\ndef f():\n    return 2\n'],
     ['another script', '\ndef größe():\n    pass\n'],
     ['tabs and spaces', 'def \t f ():\n\tpass\n'],
+    ['an unfinished text', 'def f():\n    pass\n"unfinished\ndef f(): pass\n'],
+    ['a continued line inside of its head', 'def \\\n  f():\n    pass\n'],
+    ['a form feed before it', 'x = 1\n\fdef f():\n    pass\n'],
+    ['a backslash at the end of the file', 'def f():\n    pass\n\\'],
     ['conditions around functions', 'if True:\n    def no():\n        pass\ndef f():\n    pass\n'],
   ])('is found beside %s', (_what, source) => {
     expect(pythonFunction(source).name).toMatch(/^(f|größe)$/);

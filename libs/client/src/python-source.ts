@@ -8,10 +8,18 @@ export interface TopLevelFunction {
   readonly isAsync: boolean;
 }
 
-/** What hides line ends or hash signs: comments, texts of both kinds, brackets, continued lines. */
-const token =
-  /#[^\n]*|("""|''')(?:\\[\s\S]|(?!\1)[\s\S])*(?:\1|$)|"(?:\\[\s\S]|[^"\\\n])*"?|'(?:\\[\s\S]|[^'\\\n])*'?|\\\n|[([{]|[)\]}]|\n/g;
-const definition = /^(async[ \t]+)?def[ \t]+([\p{ID_Start}_][\p{ID_Continue}]*)/u;
+/** Where something may begin that hides line ends: comments, texts, brackets, continued lines. */
+const significant = /[#"'\\()[\]{}\n]/g;
+/** Ends of texts; what a backslash protects is none. */
+const ends = {
+  '"': /\\[\s\S]|["\n]/g,
+  "'": /\\[\s\S]|['\n]/g,
+  '"""': /\\[\s\S]|"""/g,
+  "'''": /\\[\s\S]|'''/g,
+} as const;
+/** A form feed puts what follows at the margin; a backslash continues a line anywhere. */
+const definition =
+  /^(?:[ \t\f]*\f)?(async(?:[ \t\f]|\\\n)+)?def(?:[ \t\f]|\\\n)+([\p{ID_Start}_][\p{ID_Continue}]*)/u;
 
 /**
  * The functions that may be meant when none is named: names that begin with an underscore are helpers, unless there
@@ -32,10 +40,40 @@ export function findTopLevelFunctions(source: string): readonly TopLevelFunction
   };
   let depth = 0;
   look(0);
-  for (const { 0: piece, index } of text.matchAll(token)) {
-    if ('([{'.includes(piece)) depth += 1;
+  for (let index = nextOf(significant, text, 0); index < text.length; ) {
+    const piece = text.charAt(index);
+    let end = index + 1;
+    if (piece === '#') end = indexOrEnd(text.indexOf('\n', index), text);
+    else if (piece === '"' || piece === "'") end = endOfText(text, index, piece);
+    else if (piece === '\\') end = index + 2;
+    else if ('([{'.includes(piece)) depth += 1;
     else if (')]}'.includes(piece)) depth = Math.max(0, depth - 1);
-    else if (piece === '\n' && depth === 0) look(index + 1);
+    else if (depth === 0) look(end);
+    index = nextOf(significant, text, end);
   }
   return [...found.values()];
+}
+
+const indexOrEnd = (index: number, text: string): number => (index === -1 ? text.length : index);
+
+function nextOf(what: RegExp, text: string, from: number): number {
+  what.lastIndex = from;
+  return what.exec(text)?.index ?? text.length;
+}
+
+/**
+ * Where the text that begins at `start` is over. Step by step: one expression for all of it would need the stack for
+ * every character of a long one.
+ */
+function endOfText(text: string, start: number, quote: '"' | "'"): number {
+  const triple = quote === '"' ? '"""' : "'''";
+  const opening = text.startsWith(triple, start) ? triple : quote;
+  const end = ends[opening];
+  end.lastIndex = start + opening.length;
+  for (let match = end.exec(text); match !== null; match = end.exec(text)) {
+    if (match[0] === opening) return end.lastIndex;
+    // A line end ends an unfinished text, and the line too.
+    if (match[0] === '\n') return match.index;
+  }
+  return text.length;
 }

@@ -18,6 +18,12 @@ export interface RouteInput {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/**
+ * No service answers with a redirect, and what a node answers is passed on: following one would repeat a request, with
+ * the caller's token, wherever a node wants it.
+ */
+const redirect = 'manual';
+
 type SuccessOf<R> = R extends { schema: infer S extends z.ZodType } ? z.output<S> : undefined;
 /** What a route answers when it succeeds. */
 export type AnswerOf<C extends RouteContract> = SuccessOf<C['responses'][keyof C['responses']]>;
@@ -60,7 +66,7 @@ export async function exchange<T>(
     abort.abort();
   }, timeoutMs);
   try {
-    const response = await fetch(url, { ...toFetchInit(init), signal: abort.signal });
+    const response = await fetch(url, { ...toFetchInit(init), redirect, signal: abort.signal });
     if (!response.ok) throw await toGantryError(response, url);
     return await read(response);
   } catch (error) {
@@ -88,6 +94,12 @@ export interface StreamedRequest extends RequestOptions {
   readonly body?: string | Uint8Array | ReadableStream<Uint8Array> | undefined;
 }
 
+/**
+ * For a body that streams. Unless redirects are errors and there is no window, `fetch` keeps a copy of the body to send
+ * it again: all of it, in memory.
+ */
+const streamed = { duplex: 'half', redirect: 'error', window: null };
+
 /** The head of an answer, whatever its status; its body is the caller's. @throws {GantryError} unreachable, timeout */
 export async function openExchange(
   url: string,
@@ -109,9 +121,10 @@ export async function openExchange(
     return await fetch(url, {
       method,
       headers: { ...headers, ...authorization },
+      redirect,
       signal: abort.signal,
       ...(body === undefined ? {} : { body }),
-      ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
+      ...(body instanceof ReadableStream ? streamed : {}),
     } as RequestInit);
   } catch (cause) {
     signal?.throwIfAborted();
@@ -135,7 +148,9 @@ const toFetchInit = (init: Parameters<typeof exchange>[1]): RequestInit => ({
 
 /** Reads JSON, or undefined of an empty body. @throws {GantryError} unexpected-answer */
 export async function readJson(response: Response): Promise<unknown> {
-  const text = await response.text();
+  const text = await response.text().catch((cause: unknown) => {
+    throw toUnreachableError(cause, response.url);
+  });
   if (text === '') return undefined;
   try {
     return JSON.parse(text);

@@ -72,6 +72,10 @@ export function loadConfig<T>(schema: ConfigSchema<T>, sources: ConfigSources = 
   return { values: config.getProperties(), redacted: config.toString() };
 }
 
+/** The environment variables that a schema reads. */
+export const variablesOf = <T>(schema: ConfigSchema<T>): string[] =>
+  settingsOf(schema).flatMap(({ env }) => (env === undefined ? [] : [env]));
+
 function readYaml(file: string): object {
   const content: unknown = parse(readFileSync(file, 'utf8')) ?? {};
   if (typeof content !== 'object' || content === null || Array.isArray(content))

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type FlavourDefinition, flavourDefinitionSchema } from '@gantry/contracts';
+import { type FlavourDefinition, flavourDefinitionSchema } from '@gantry/contracts/execution';
 import { messageOf } from '@gantry/kernel';
 import { parse } from 'yaml';
 import { ConfigError } from './load-config.js';

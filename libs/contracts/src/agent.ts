@@ -19,6 +19,14 @@ export const agentConfigDocumentSchema = z
   .meta({ id: 'AgentConfigDocument' });
 export type AgentConfigDocument = z.infer<typeof agentConfigDocumentSchema>;
 
+/** What an agent would say to a document, which it does not take. Pointers lead into the document. */
+export const agentConfigCheckSchema = z.object({
+  errors: z.array(z.object({ pointer: z.string(), detail: z.string() })),
+  /** Plugins in it that the agent does not know: their part would have no effect. */
+  unknown_plugins: z.array(z.string()),
+});
+export type AgentConfigCheck = z.infer<typeof agentConfigCheckSchema>;
+
 export const pluginStates = ['running', 'disabled', 'unsupported', 'failed'] as const;
 export type PluginState = (typeof pluginStates)[number];
 

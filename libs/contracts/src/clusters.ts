@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { geolocationSchema } from './documents.js';
-import { flavourNameSchema } from './flavours.js';
+import { flavourNameSchema } from './flavour-name.js';
 
 /** The C client copies a cluster's name into 50 bytes. */
 export const clusterNameSchema = z

@@ -28,6 +28,7 @@ import {
   type RouteContract,
   requestHeadersSchema,
   requirementSchema,
+  storedRequirementSchema,
   terminalStatuses,
   toRequirement,
 } from './index.js';
@@ -100,11 +101,27 @@ describe('requirements', () => {
     expect(parseRequirement(wire)).toMatchObject({ flavour: 'Nature', maxLatencyMs: 45, maxRunMs: 2500 });
   });
 
-  it('does not check FLAVOUR beyond its length: the original stores any', () => {
-    expect(parseRequirement({ FLAVOUR: 'no such flavour / at all' }).flavour).toBe(
-      'no such flavour / at all',
-    );
-    expect(requirementSchema.safeParse({ FLAVOUR: 'x'.repeat(129) }).success).toBe(false);
+  it.each(['', '../../x', 'no such flavour', 'with.dot', '-x', 'x'.repeat(65)])(
+    'refuses a FLAVOUR that no runtime can serve, and names the rule: %j',
+    (FLAVOUR) => {
+      const { error } = requirementSchema.safeParse({ FLAVOUR });
+      expect(error?.issues).toMatchObject([
+        { path: ['FLAVOUR'], message: expect.stringMatching(/^must be 1 to 64 letters, digits/) },
+      ]);
+      // Stored by an earlier release, it is still read.
+      expect(toRequirement(storedRequirementSchema.parse({ FLAVOUR })).flavour).toBe(FLAVOUR);
+    },
+  );
+
+  it.each(['Nature', 'SmartCity_ice_V2', 'x'.repeat(64)])('takes any other: %s', (FLAVOUR) => {
+    expect(parseRequirement({ FLAVOUR }).flavour).toBe(FLAVOUR);
+  });
+
+  it('takes `fresh` in both spellings, and the usual one first', () => {
+    expect(parseRequirement({ fresh: true }).isFresh).toBe(true);
+    expect(parseRequirement({ FRESH: false, fresh: true }).isFresh).toBeUndefined();
+    expect(requirementSchema.safeParse({ fresh: 'yes' }).success).toBe(false);
+    expect(fromRequirement(parseRequirement({ fresh: true }))).toMatchObject({ FRESH: true });
   });
 
   it('takes limits and a fresh realm, says them only when they were asked, and drops unknown keys', () => {
@@ -141,7 +158,7 @@ describe('requirements', () => {
       { requiredKeys: ['memoryMiB'] },
     );
     const arbitrary = fc.record({
-      flavour: fc.string({ maxLength: 128 }),
+      flavour: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/),
       maxLatencyMs: fc.nat(),
       maxRunMs: fc.integer({ min: 1, max: 10_000_000 }),
       minRenewablePercent: fc.integer({ min: 0, max: 100 }),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { flavourNameSchema } from './flavour-name.js';
 
 /** Languages on the wire of `POST /v1/daas/upload`. `WASM` is reserved: refused with 422 until a runtime has it. */
 export const languages = ['PY', 'C', 'JS'] as const;
@@ -72,29 +73,37 @@ export const leastMemoryMiB = 16;
 const limitSchema = (least: number) =>
   looseNumber(z.number().int().min(least).max(Number.MAX_SAFE_INTEGER)).nullish();
 
+/**
+ * A requirement as it may be stored already: releases that took any text as `FLAVOUR` stored some that no runtime can
+ * serve.
+ */
+export const storedRequirementSchema = z.object({
+  FLAVOUR: z.string().max(128).nullish().meta({ example: 'Nature' }),
+  MAX_LATENCY: looseNumber(z.number().int().min(0)).nullish(),
+  MAX_FUNCTION_EXECUTION_TIME: looseNumber(z.number().positive()).nullish().meta({ description: 'Seconds' }),
+  MIN_ENERGY_RENEWABLE_USAGE: looseNumber(z.number().int().min(0).max(100)).nullish(),
+  MIN_RENEWABLE_USAGE: looseNumber(z.number().int().min(0).max(100)).nullish(),
+  GEOLOCATION: geolocationSchema.nullish(),
+  ID: z.string().max(256).nullish(),
+  IS_CONFIDENTIAL: z.boolean().nullish(),
+  PROVIDERS: z.array(z.string().max(256)).max(64).nullish(),
+  FRESH: z
+    .boolean()
+    .nullish()
+    .meta({ description: 'A fresh realm for every call: nothing of an earlier one is left in it' }),
+  fresh: z
+    .boolean()
+    .nullish()
+    .meta({ description: 'Another spelling of `FRESH`, which counts if both are there' }),
+  MAX_MEMORY_MIB: limitSchema(leastMemoryMiB).meta({ description: "Less memory than the flavour's limit" }),
+  MAX_SCRATCH_MIB: limitSchema(1).meta({ description: "Less scratch than the flavour's limit" }),
+  MAX_RESULT_BYTES: limitSchema(64).meta({ description: "A smaller result than the flavour's limit" }),
+  MAX_LOG_BYTES: limitSchema(1).meta({ description: "A shorter log than the flavour's limit" }),
+});
+
 /** A requirement as COGNIT's clients write it. Unknown keys are dropped, `null` means "not given". */
-export const requirementSchema = z
-  .object({
-    FLAVOUR: z.string().max(128).nullish().meta({ example: 'Nature' }),
-    MAX_LATENCY: looseNumber(z.number().int().min(0)).nullish(),
-    MAX_FUNCTION_EXECUTION_TIME: looseNumber(z.number().positive())
-      .nullish()
-      .meta({ description: 'Seconds' }),
-    MIN_ENERGY_RENEWABLE_USAGE: looseNumber(z.number().int().min(0).max(100)).nullish(),
-    MIN_RENEWABLE_USAGE: looseNumber(z.number().int().min(0).max(100)).nullish(),
-    GEOLOCATION: geolocationSchema.nullish(),
-    ID: z.string().max(256).nullish(),
-    IS_CONFIDENTIAL: z.boolean().nullish(),
-    PROVIDERS: z.array(z.string().max(256)).max(64).nullish(),
-    FRESH: z
-      .boolean()
-      .nullish()
-      .meta({ description: 'A fresh realm for every call: nothing of an earlier one is left in it' }),
-    MAX_MEMORY_MIB: limitSchema(leastMemoryMiB).meta({ description: "Less memory than the flavour's limit" }),
-    MAX_SCRATCH_MIB: limitSchema(1).meta({ description: "Less scratch than the flavour's limit" }),
-    MAX_RESULT_BYTES: limitSchema(64).meta({ description: "A smaller result than the flavour's limit" }),
-    MAX_LOG_BYTES: limitSchema(1).meta({ description: "A shorter log than the flavour's limit" }),
-  })
+export const requirementSchema = storedRequirementSchema
+  .extend({ FLAVOUR: flavourNameSchema.nullish().meta({ example: 'Nature' }) })
   .meta({ id: 'AppRequirement' });
 export type RequirementOnWire = z.infer<typeof requirementSchema>;
 
@@ -135,7 +144,7 @@ export function toRequirement(wire: RequirementOnWire): Requirement {
     deviceId: wire.ID ?? undefined,
     isConfidential: wire.IS_CONFIDENTIAL ?? false,
     providers: wire.PROVIDERS ?? [],
-    ...(wire.FRESH === true ? { isFresh: true } : {}),
+    ...((wire.FRESH ?? wire.fresh) === true ? { isFresh: true } : {}),
     ...toLimits(wire),
   };
 }

@@ -29,6 +29,7 @@ export type FileEntry = z.infer<typeof fileEntrySchema>;
 
 export const fileRootSchema = z.object({ name: z.string(), path: z.string(), writable: z.boolean() });
 export type FileRoot = z.infer<typeof fileRootSchema>;
+export const fileRootListSchema = z.object({ roots: z.array(fileRootSchema) });
 
 /** Entries ordered by name; `next` is the value of `after` for the following page, null on the last one. */
 export const fileListSchema = z
@@ -45,6 +46,7 @@ export const fileChecksumSchema = z.object({
   checksum: sha256Schema,
   etag: z.string(),
 });
+export type FileChecksum = z.infer<typeof fileChecksumSchema>;
 
 export const makeFolderSchema = z.strictObject({ path: filePathSchema, parents: z.boolean().default(false) });
 
@@ -79,6 +81,8 @@ export const uploadStateSchema = z
   })
   .meta({ id: 'UploadState' });
 export type UploadState = z.infer<typeof uploadStateSchema>;
+/** The unfinished uploads of the caller, the newest first. */
+export const uploadListSchema = z.object({ uploads: z.array(uploadStateSchema) });
 
 export const finishUploadSchema = z.strictObject({ sha256: sha256Schema.optional() });
 

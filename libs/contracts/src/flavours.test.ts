@@ -44,6 +44,10 @@ describe('a flavour definition', () => {
       /^packages\.0\.module: must be the name/,
     ],
     [{ packages: [{ name: 'x', module: 'x', language: 'PY', debian: 'Not One' }] }, /^packages\.0\.debian: /],
+    [
+      { packages: [{ name: 'lodash', module: 'lodash', language: 'JS' }] },
+      /^packages\.0\.language: must be PY or C: functions in JavaScript import no packages/,
+    ],
     [{ limits: { memoryMiB: 8 } }, /^limits\.memoryMiB: /],
     [{ limits: { executionSeconds: 1.5 } }, /^limits\.executionSeconds: must be a whole number/],
     [{ limits: { colour: 1 } }, /^limits: .*colour/],

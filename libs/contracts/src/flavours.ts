@@ -1,10 +1,6 @@
 import { z } from 'zod';
 import { languages, leastMemoryMiB } from './documents.js';
-
-/** Names that can be part of a queue name and a routing key: no dot, because keys are split at dots. */
-export const flavourNameSchema = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'must be 1 to 64 letters, digits, "-" or "_"');
+import { flavourNameSchema } from './flavour-name.js';
 
 /** The flavour of COGNIT's requirements that name none. */
 export const defaultFlavour = 'Nature';
@@ -29,7 +25,12 @@ const moduleName = z
 export const flavourPackageSchema = z.strictObject({
   name: z.string().min(1).max(128).meta({ description: 'As people know it', example: 'numpy' }),
   module: moduleName.meta({ description: 'As functions import it', example: 'numpy' }),
-  language: z.enum(languages),
+  language: z
+    .enum(languages)
+    .refine(
+      (language) => language !== 'JS',
+      'must be PY or C: functions in JavaScript import no packages, only the built-in modules they always have',
+    ),
   debian: z
     .string()
     .regex(/^[a-z0-9][a-z0-9.+-]{1,127}$/, 'must be the name of a Debian package')

@@ -33,6 +33,7 @@ describe('a job spec', () => {
     [{ array: { indices: '0-9:0' } }],
     [{ array: { indices: '0-1000' } }],
     [{ array: { indices: '0-1' }, stdout_path: 'same-for-all' }],
+    [{ resources: { nodes: 2, processes: 5, processes_per_node: 2 } }],
   ])('refuses %j', (extra) => {
     expect(jobSpecSchema.safeParse({ executable: 'a', ...extra }).success).toBe(false);
   });
@@ -63,7 +64,13 @@ describe('the job spec of older clients', () => {
         node_count: 2,
         'slurm.constraint': 'c',
       },
-      resources: { processes_per_node: 4, cpu_cores_per_process: 3, gpu_cores_per_process: 1, memory: 1024 },
+      resources: {
+        processes_per_node: 4,
+        cpu_cores_per_process: 3,
+        gpu_cores_per_process: 1,
+        memory: 1024,
+        exclusive_node_use: true,
+      },
       custom_attributes: { 'slurm.qos': 'high' },
     });
     expect(spec).toEqual(
@@ -77,7 +84,15 @@ describe('the job spec of older clients', () => {
         queue: 'q',
         account: 'p',
         reservation: 'r',
-        resources: { nodes: 2, processes: 8, cores_per_process: 3, gpus_per_process: 1, memory: 1024 },
+        resources: {
+          nodes: 2,
+          processes: 8,
+          processes_per_node: 4,
+          cores_per_process: 3,
+          gpus_per_process: 1,
+          memory: 1024,
+          exclusive: true,
+        },
         custom_attributes: { 'slurm.constraint': 'c', 'slurm.qos': 'high' },
       }),
     );
@@ -94,6 +109,16 @@ describe('the job spec of older clients', () => {
     [{ attributes: { nodes: 1 } }, 'nodes'],
     [{ resources: { cores: 1 } }, 'cores'],
     [{ attributes: { 'slurm.x': { deep: 1 } } }, 'slurm.x'],
+    [{ pre_launch: '/setup.sh' }, 'pre_launch'],
+    [{ attributes: { account: 'a', project_name: 'b' } }, 'project_name'],
+    [{ attributes: { node_count: 2 }, resources: { node_count: 3 } }, 'node_count'],
+    [{ attributes: { 'slurm.qos': 'a' }, custom_attributes: { 'slurm.qos': 'b' } }, 'slurm.qos'],
+    [
+      { attributes: { custom_attributes: { 'slurm.qos': 'a' } }, custom_attributes: { 'slurm.qos': 'b' } },
+      'slurm.qos',
+    ],
+    [{ attributes: { 'slurm.qos': 'a', custom_attributes: { 'slurm.qos': 'b' } } }, 'slurm.qos'],
+    [{ resources: { node_count: 2, process_count: 5, processes_per_node: 2 } }, 'process_count'],
   ])('drops nothing silently: %j', (extra, key) => {
     const parsed = psijSpecSchema.safeParse({ executable: '/bin/true', ...extra });
     expect(parsed.success).toBe(false);

@@ -64,10 +64,13 @@ export const jobResourcesSchema = z.strictObject({
   nodes: countSchema.optional(),
   /** Of the whole job. The executable is started once and starts the others itself, unless `launcher` does. */
   processes: countSchema.optional(),
+  processes_per_node: countSchema.optional(),
   cores_per_process: countSchema.optional(),
   gpus_per_process: countSchema.optional(),
   /** Of each node, in bytes. */
   memory: memorySchema.optional(),
+  /** Nobody else's jobs on its nodes. */
+  exclusive: z.boolean().optional(),
 });
 
 /** `0-9,15,20-40:5`: what Slurm reads too. */
@@ -144,6 +147,14 @@ export const jobSpecSchema = z
           path: [field],
           message: 'must contain {index}: elements write one each',
         });
+    const { nodes, processes, processes_per_node: perNode } = spec.resources;
+    if (nodes === undefined || processes === undefined || perNode === undefined) return;
+    if (processes > nodes * perNode)
+      context.addIssue({
+        code: 'custom',
+        path: ['resources', 'processes'],
+        message: `${processes} are more than ${nodes} nodes with ${perNode} each`,
+      });
   })
   .meta({ id: 'JobSpec' });
 export type JobSpec = z.infer<typeof jobSpecSchema>;
@@ -202,6 +213,7 @@ const psijAttributeNames = [
 
 const psijResourcesSchema = z.strictObject({
   node_count: countSchema.nullish(),
+  exclusive_node_use: z.boolean().nullish(),
   process_count: countSchema.nullish(),
   processes_per_node: countSchema.nullish(),
   cpu_cores_per_process: countSchema.nullish(),
@@ -227,15 +239,32 @@ export const psijSpecSchema = z
     launcher: z.enum(['single', 'srun']).nullish(),
     custom_attributes: customAttributesSchema.nullish(),
   })
-  .superRefine(({ resources }, context) => {
-    const perNode = resources?.processes_per_node ?? undefined;
-    if (perNode === undefined) return;
-    const { node_count: nodes, process_count: processes } = resources ?? {};
-    if (processes != null && nodes != null && processes !== perNode * nodes)
+  .superRefine((spec, context) => {
+    const { attributes, resources } = spec;
+    // Said twice in two ways, one of them would be dropped.
+    const refuseUnlikes = (path: readonly string[], one: unknown, other: unknown, where: string) => {
+      if (one != null && other != null && one !== other)
+        context.addIssue({
+          code: 'custom',
+          path: [...path],
+          message: `${path.at(-1)} is not what ${where} says`,
+        });
+    };
+    refuseUnlikes(['attributes', 'project_name'], attributes?.project_name, attributes?.account, 'account');
+    const nodes = attributes?.node_count ?? resources?.node_count ?? undefined;
+    refuseUnlikes(['resources', 'node_count'], resources?.node_count, nodes, 'attributes');
+    for (const [key, value] of Object.entries(spec.custom_attributes ?? {})) {
+      const inside = attributes?.custom_attributes?.[key] ?? attributes?.[key];
+      refuseUnlikes(['custom_attributes', key], value, inside, 'attributes');
+    }
+    for (const [key, value] of Object.entries(attributes?.custom_attributes ?? {}))
+      refuseUnlikes(['attributes', 'custom_attributes', key], value, attributes?.[key], 'attributes');
+    const { processes_per_node: perNode, process_count: processes } = resources ?? {};
+    if (perNode != null && processes != null && nodes !== undefined && processes !== perNode * nodes)
       context.addIssue({
         code: 'custom',
-        path: ['resources'],
-        message: 'process_count is not nodes x processes',
+        path: ['resources', 'process_count'],
+        message: 'process_count is not nodes x processes_per_node',
       });
   });
 export type PsijSpec = z.infer<typeof psijSpecSchema>;
@@ -244,6 +273,9 @@ export const psijSubmitSchema = z.strictObject({
   job_spec: psijSpecSchema,
   executor: z.string().max(64).default('local'),
 });
+
+/** A job that is an edge service itself, and whether it is to reach its bridge through a tunnel by way of this node. */
+export const psijSubmitTunneledSchema = psijSubmitSchema.extend({ tunnel: z.boolean().default(true) });
 
 /** The same job in our own words. Pure. */
 export function fromPsijSpec(spec: PsijSpec): JobSpec {
@@ -271,9 +303,11 @@ export function fromPsijSpec(spec: PsijSpec): JobSpec {
       resources: withoutEmpty({
         nodes,
         processes,
+        processes_per_node: perNode,
         cores_per_process: resources?.cpu_cores_per_process,
         gpus_per_process: resources?.gpu_cores_per_process,
         memory: resources?.memory,
+        exclusive: resources?.exclusive_node_use,
       }),
       duration: attributes?.duration,
       queue: attributes?.queue_name,

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { type CallLimits, type Language, languages } from './documents.js';
 import { type ExecutionMode, executionModes } from './executions.js';
-import { flavourNameSchema, isolationLevels } from './flavours.js';
+import { flavourNameSchema } from './flavour-name.js';
+import { isolationLevels } from './flavours.js';
 
 /** Version of every message; a receiver that does not know it dead-letters the message. */
 export const messageVersion = 1;
@@ -18,7 +19,10 @@ export interface ExecutionRequest {
   readonly executionId: string;
   readonly mode: ExecutionMode;
   readonly flavour: string;
+  /** Who calls. */
   readonly owner: string;
+  /** Whose function it is, when it is not the caller's own. */
+  readonly functionOwner?: string | undefined;
   readonly functionId: number;
   readonly requirementId: number;
   /** Sha256 (hex) of the decoded function code. */
@@ -53,6 +57,8 @@ export const requestHeadersSchema = z.object({
   runMs: z.number(),
   parametersSha256: z.string().optional(),
   traceparent: z.string().optional(),
+  /** Only when the function is not the caller's own. */
+  functionOwner: z.string().optional(),
   /** The rest is there only when a requirement asks for it. */
   fresh: z.literal(true).optional(),
   memoryMiB: z.number().int().optional(),

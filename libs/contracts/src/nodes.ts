@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { accountNameSchema } from './accounts.js';
-import { agentConfigDocumentSchema, agentEventSchema, pluginHealthStatuses, pluginStates } from './agent.js';
+import {
+  agentConfigDocumentSchema,
+  agentEventSchema,
+  agentInfoSchema,
+  pluginHealthStatuses,
+  pluginStates,
+} from './agent.js';
 
 /** Edge nodes as a bridge shows them, and what it and an agent say to each other. */
 
@@ -66,6 +72,40 @@ export const nodeLabelsSchema = z.record(
   z.string().max(256),
 );
 
+/** One label of a node, as it is written: `site=lab`. */
+export const labelSchema = z
+  .string()
+  .max(320)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9./_-]{0,62}=.{0,256}$/su, 'must be NAME=VALUE');
+
+/** Settings of plugins, for one node or for every node with a label. */
+export const nodeSettingsSchema = agentConfigDocumentSchema
+  .omit({ revision: true })
+  .extend({
+    revision: z.number().int().nonnegative().optional().meta({
+      description: 'Replaces the settings only if they still have this revision; 0: there are none yet',
+    }),
+  })
+  .meta({ id: 'NodeSettings' });
+export type NodeSettings = z.input<typeof nodeSettingsSchema>;
+
+export const labelSettingsSchema = z
+  .object({
+    label: z.string(),
+    settings: agentConfigDocumentSchema,
+    nodes: z
+      .array(z.string())
+      .meta({ description: 'Nodes with this label that are connected, the first hundred' }),
+  })
+  .meta({ id: 'LabelSettings' });
+export type LabelSettings = z.infer<typeof labelSettingsSchema>;
+
+/** What a node runs with: the settings of its labels in their order, later ones over earlier, and its own over all. */
+export const settingsInForceSchema = agentConfigDocumentSchema.extend({
+  labels: z.array(z.string()).meta({ description: 'Labels of the node that have settings, in their order' }),
+});
+export type SettingsInForce = z.infer<typeof settingsInForceSchema>;
+
 export const nodeStates = ['connected', 'disconnected', 'enrolled', 'revoked'] as const;
 export type NodeState = (typeof nodeStates)[number];
 
@@ -93,7 +133,10 @@ export const nodeViewSchema = z
     owner: z.string(),
     version: z.string().nullable(),
     labels: z.record(z.string(), z.string()),
-    facts: z.record(z.string(), z.record(z.string(), z.unknown())),
+    facts: z
+      .record(z.string(), z.record(z.string(), z.unknown()))
+      .nullable()
+      .meta({ description: 'By plugin, 64 KiB at most; null in lists' }),
     plugins: z.array(nodePluginSchema),
     created_at: z.iso.datetime(),
     last_seen: z.iso.datetime().nullable(),
@@ -101,11 +144,25 @@ export const nodeViewSchema = z
       .number()
       .nullable()
       .meta({ description: 'Round trip of the last heartbeat, while connected' }),
-    connections: z.number().int(),
+    connections: z
+      .number()
+      .int()
+      .meta({ description: 'To the bridge that was asked; 0 for a node of another one' }),
+    bridge_url: z.string().nullable().meta({
+      description: 'The bridge that the node is connected to, if that is another one with a public URL',
+    }),
     lease_epoch: z.number().int().meta({ description: 'Grows with every agent that takes the name over' }),
     rights: z.array(z.string()).meta({ description: 'What the caller may do there' }),
     grants: nodeGrantsSchema.nullable().meta({ description: 'Null for those who cannot change them' }),
-    settings: agentConfigDocumentSchema.nullable().meta({ description: 'As grants' }),
+    settings: agentConfigDocumentSchema
+      .nullable()
+      .meta({ description: 'Its own, without those of its labels. As grants' }),
+    settings_in_force: settingsInForceSchema
+      .nullable()
+      .meta({ description: 'Its own over those of its labels; null when there are none. As grants' }),
+    settings_applied: agentInfoSchema.shape.config
+      .nullable()
+      .meta({ description: 'What the node said it has taken, and refused, last. As grants' }),
   })
   .meta({ id: 'Node' });
 export type NodeView = z.infer<typeof nodeViewSchema>;
@@ -129,9 +186,20 @@ export const nodeEnrolmentSchema = z
     name: z.string(),
     enrolment_token: z.string().meta({ description: 'For one use; shown once' }),
     expires_at: z.iso.datetime(),
+    bridge_url: z
+      .string()
+      .nullable()
+      .meta({ description: 'Where nodes reach the bridge; null: its public URL is not set' }),
   })
   .meta({ id: 'NodeEnrolment' });
 export type NodeEnrolment = z.infer<typeof nodeEnrolmentSchema>;
+
+/** Ed25519 keys that sign the statements of who calls; an agent believes these and no others. */
+export const bridgeKeysSchema = z
+  .array(z.object({ id: z.number().int(), public_key: z.string().regex(/^[0-9a-f]{64}$/) }))
+  .min(1)
+  .max(16);
+export type BridgeKeys = z.infer<typeof bridgeKeysSchema>;
 
 /** What an agent gets for its enrolment token, and keeps. */
 export const nodeCredentialSchema = z
@@ -139,18 +207,26 @@ export const nodeCredentialSchema = z
     name: z.string(),
     credential: z.string().meta({ description: 'Biscuit that is good for this name only' }),
     expires_at: z.iso.datetime(),
-    bridge_keys: z
-      .array(z.object({ id: z.number().int(), public_key: z.string().regex(/^[0-9a-f]{64}$/) }))
-      .meta({ description: 'Ed25519 keys that sign the statements of who calls' }),
+    bridge_keys: bridgeKeysSchema.meta({
+      description: 'Ed25519 keys that sign the statements of who calls',
+    }),
   })
   .meta({ id: 'NodeCredential' });
 export type NodeCredential = z.infer<typeof nodeCredentialSchema>;
+
+/** With the enrolment token: asking again with the same one answers the same credential, for some minutes. */
+export const enrolmentNonceHeader = 'gantry-enrolment-nonce';
+/** Random. */
+export const enrolmentNonceSchema = z.string().regex(/^[A-Za-z0-9_-]{22,64}$/);
 
 /** An agent proves its name with its credential, and that it is one process with an id of its own. */
 export const tunnelPath = '/tunnel';
 export const instanceHeader = 'gantry-instance';
 /** 22 to 64 characters, random. */
 export const instanceIdSchema = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/);
+
+/** With the dial: ids of the bridge's keys that the agent knows, with commas between. */
+export const knownKeysHeader = 'gantry-keys';
 
 /** Who calls a plugin, signed by the bridge: {@link callerStatementSchema} and its signature, in this header. */
 export const callerHeader = 'gantry-caller';
@@ -172,10 +248,17 @@ export type CallerStatement = z.infer<typeof callerStatementSchema>;
 export const nodeEventSchema = z
   .discriminatedUnion('kind', [
     z.object({ kind: z.literal('event'), node: z.string(), event: agentEventSchema }),
-    z.object({ kind: z.literal('node'), node: z.string(), state: z.enum(nodeStates) }),
+    z.object({
+      kind: z.literal('node'),
+      node: z.string(),
+      state: z.enum(nodeStates).meta({ description: 'Connected: also when its plugins have changed' }),
+    }),
     z.object({
       kind: z.literal('gap'),
-      dropped: z.number().int().meta({ description: 'Events that this reader was too slow for' }),
+      dropped: z.number().int().meta({
+        description:
+          'Events that this reader may have missed: it was too slow, or away for longer than they are kept; 0: nobody knows how many',
+      }),
     }),
   ])
   .meta({ id: 'NodeEvent' });

@@ -107,6 +107,11 @@ export const problems = {
   'file-not-found': problem(404, 'No such file or folder', 'List the folder above it.'),
   'job-not-found': problem(404, 'No such job', 'List your jobs on the node with GET /jobs/jobs.'),
   'queue-not-found': problem(404, 'No such queue', 'List the queues of the node.'),
+  'settings-not-found': problem(
+    404,
+    'The label has no settings',
+    'List those that are with GET /v1/label-settings.',
+  ),
   'upload-not-found': problem(404, 'No such upload', 'Begin the upload again.'),
   'wrong-document-type': problem(405, 'The document is of another type', 'Use the route of its own type.'),
   'method-not-allowed': problem(
@@ -153,7 +158,7 @@ export const problems = {
   'session-expired': problem(410, 'The session has expired', 'Open another with POST register_session.'),
   'precondition-failed': problem(
     412,
-    'The file is not the one that the condition names',
+    'What is there is not what the condition names',
     'Read it again and decide anew.',
   ),
   'result-expired': problem(
@@ -198,6 +203,11 @@ export const problems = {
     'The plugin of the node failed',
     'Report the request id to the operator of the node.',
   ),
+  'not-offered': problem(
+    501,
+    'This is not offered here',
+    'Do what the detail names instead; it is left out on purpose.',
+  ),
   'node-lost': problem(
     502,
     'The connection to the node ended while it worked on the request',
@@ -208,10 +218,20 @@ export const problems = {
     'The node gave no answer that can be passed on',
     'See the detail and the log of the agent on the node.',
   ),
+  'port-closed': problem(
+    502,
+    'Nothing answers at the port of the node',
+    'Start the program that is to listen there, on 127.0.0.1.',
+  ),
   'node-unreachable': later(
     503,
     'The node is not connected',
     'Start the agent on the node, or wait until it has connected again. The node has not seen the request.',
+  ),
+  'node-elsewhere': later(
+    503,
+    'The node is connected to another bridge',
+    'Ask the bridge that the header Gantry-Bridge and the detail name. The node has not seen the request.',
   ),
   'node-busy': later(
     503,
@@ -283,6 +303,7 @@ export const executionErrorCodes = [
   'invalid-parameters',
   'execution-timeout',
   'out-of-memory',
+  'scratch-full',
   'result-too-large',
   'result-not-serializable',
   'worker-lost',
@@ -300,6 +321,7 @@ export const executionErrors: Readonly<Record<ExecutionErrorCode, string>> = {
   'invalid-parameters': 'A parameter cannot be decoded in the language of the function.',
   'execution-timeout': 'The function ran longer than its limit and was stopped.',
   'out-of-memory': 'The function used more memory than its runtime allows and was stopped.',
+  'scratch-full': 'The function wrote more into its scratch folder than that holds.',
   'result-too-large': 'The result is larger than a result may be.',
   'result-not-serializable': 'The result cannot be written in the language of the function.',
   'worker-lost': 'The runtime ended while it had the call; the function may have run in part.',

@@ -5,6 +5,23 @@ import { z } from 'zod';
 /** Minutes. */
 const timeLimitSchema = z.union([z.number(), z.literal('UNLIMITED')]).nullable();
 
+/** What a job in a queue may ask for at most, and gets when it does not ask; null: no limit. */
+export const queueLimitsSchema = z.object({
+  min_nodes: z.number().nullable(),
+  max_cpus_per_node: z.number().nullable(),
+  max_mem_per_node_mb: z.number().nullable(),
+  max_mem_per_cpu_mb: z.number().nullable(),
+  default_mem_per_node_mb: z.number().nullable(),
+  default_mem_per_cpu_mb: z.number().nullable(),
+  /** Only of these; null: of any that is not denied. */
+  allowed_accounts: z.array(z.string()).nullable(),
+  allowed_groups: z.array(z.string()).nullable(),
+  allowed_qos: z.array(z.string()).nullable(),
+  denied_accounts: z.array(z.string()),
+  denied_qos: z.array(z.string()),
+});
+export type QueueLimits = z.infer<typeof queueLimitsSchema>;
+
 export const queueSchema = z
   .object({
     name: z.string(),
@@ -25,6 +42,7 @@ export const queueSchema = z
     mem_per_node_mb: z.number(),
     gpus_per_node: z.number(),
     max_jobs_per_user: z.number().nullable(),
+    limits: queueLimitsSchema,
     features: z.array(z.string()),
   })
   .meta({ id: 'Queue' });

@@ -1,6 +1,5 @@
 export type { AppOptions } from './app-options.js';
 export type { Authenticators } from './authenticate.js';
-export { discardBody } from './body.js';
 export { buildHttpApp } from './build-app.js';
 export type { HealthOptions, ReadinessCheck } from './health.js';
 export { createMetricsServer } from './metrics-server.js';

@@ -1,4 +1,5 @@
-import { type ProblemBody, problems, problemType } from '@gantry/contracts';
+import type { ProblemBody } from '@gantry/contracts';
+import { problems, problemType } from '@gantry/contracts/problems';
 import { AppError, isAppError } from '@gantry/kernel';
 import type { Reply } from './route.js';
 

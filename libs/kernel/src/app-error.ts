@@ -1,4 +1,4 @@
-import { type ProblemCode, problems } from '@gantry/contracts';
+import { type ProblemCode, problems } from '@gantry/contracts/problems';
 
 /** A field that broke a rule. `pointer` is a JSON pointer such as `/query/mode` or `/body/0`. */
 export interface FieldError {

@@ -6,4 +6,5 @@ export * from './deadline-wheel.js';
 export * from './ids.js';
 export * from './lifecycle.js';
 export * from './logger.js';
+export * from './nearest-name.js';
 export * from './signed-statement.js';

@@ -13,6 +13,7 @@ import { createClusterStore } from './repositories/clusters.js';
 import { createDocumentStore } from './repositories/documents.js';
 import { createExecutionStore } from './repositories/executions.js';
 import { createKeyStore } from './repositories/keys.js';
+import { createLabelSettingsStore } from './repositories/label-settings.js';
 import { createNodeStore } from './repositories/nodes.js';
 import { createPayloadStore } from './repositories/payloads.js';
 import { createTokenLog } from './repositories/tokens.js';
@@ -67,6 +68,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     executions: guard.wrap(createExecutionStore(connection)),
     payloads: guard.wrap(createPayloadStore(connection)),
     nodes: guard.wrap(createNodeStore(connection)),
+    labelSettings: guard.wrap(createLabelSettingsStore(connection)),
     bridgeKeys: guard.wrap(createKeyStore(connection, 'bridge_keys')),
     check: () => guard.run('check', () => writeAndRead(connection)),
     close: () => {

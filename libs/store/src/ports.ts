@@ -177,6 +177,8 @@ export interface Execution {
   readonly runtimeId: string | undefined;
   readonly progressPerMille: number | undefined;
   readonly traceparent: string | undefined;
+  /** Whose function it is, when it is not the caller's own; undefined in lists. */
+  readonly functionOwner?: string | undefined;
   /** What its requirement asked of the runtime beyond time; a later publish says it again. */
   readonly isFresh?: true | undefined;
   readonly limits?: CallLimits | undefined;
@@ -293,10 +295,20 @@ export interface EdgeNode {
   readonly settings: AgentConfigDocument | undefined;
   /** What the agent said of itself last. */
   readonly report: AgentInfo | undefined;
+  /** Who has the newest lease; undefined when nobody has, or it was given back. */
+  readonly heldBy: LeaseHolder | undefined;
+}
+
+/** A bridge that nodes are connected to. */
+export interface LeaseHolder {
+  /** Of the process. */
+  readonly bridgeId: string;
+  /** Where it is reached, if it was told. */
+  readonly url: string | null;
 }
 
 export interface NodeStore {
-  /** False when the name is taken. */
+  /** False when the name is taken, in capitals or not. */
   create(node: {
     name: string;
     owner: string;
@@ -308,6 +320,8 @@ export interface NodeStore {
   }): Promise<boolean>;
   /** Another enrolment token for a node that exists; an unused one stops working. False when there is no such node. */
   renewEnrolment(name: string, tokenSha256: string, expiresAtMs: number): Promise<boolean>;
+  /** Whether {@link redeem} would take the token now; changes nothing. */
+  hasEnrolment(name: string, tokenSha256: string, nowMs: number): Promise<boolean>;
   /**
    * Takes the enrolment token and puts the credential in force, once: of several calls with one token one answers true.
    * The lease moves on, so that the holder of an earlier credential is fenced.
@@ -326,8 +340,11 @@ export interface NodeStore {
     name: string;
     credentialId: string | null;
     kind: 'gantry' | 'original';
+    holder: LeaseHolder;
     nowMs: number;
   }): Promise<number | undefined>;
+  /** The node has left. False when the lease is no longer the newest. */
+  releaseLease(name: string, leaseEpoch: number, nowMs: number): Promise<boolean>;
   /** Writes down that the node is there. False when the lease is no longer the newest, or was revoked. */
   touch(name: string, leaseEpoch: number, nowMs: number): Promise<boolean>;
   /** False when the lease is no longer the newest. */
@@ -338,10 +355,14 @@ export interface NodeStore {
   countOwnedBy(owner: string): Promise<number>;
   /** False when there is no such node. */
   setGrants(name: string, grants: readonly NodeGrant[]): Promise<boolean>;
-  /** Answers the document with its new revision; undefined when there is no such node. */
+  /**
+   * Answers the document with its new revision; undefined when there is no such node.
+   * @throws {AppError} precondition-failed when the settings have another revision than `expectedRevision` (0: none yet)
+   */
   setSettings(
     name: string,
     settings: Omit<AgentConfigDocument, 'revision'>,
+    expectedRevision?: number,
   ): Promise<AgentConfigDocument | undefined>;
   /** Ends credential, enrolment token and lease. False when there is no such node. */
   revoke(name: string): Promise<boolean>;
@@ -349,9 +370,28 @@ export interface NodeStore {
   remove(name: string): Promise<boolean>;
 }
 
+/** Settings of all nodes that have a label, by its text: `site=lab`. */
+export interface LabelSettingsStore {
+  /** All of them, by label. */
+  list(): Promise<readonly { readonly label: string; readonly settings: AgentConfigDocument }[]>;
+  /**
+   * Answers the document with its new revision.
+   * @throws {AppError} precondition-failed when there is another revision than the expected (0: none yet) ·
+   * quota-exceeded
+   */
+  set(
+    label: string,
+    settings: Omit<AgentConfigDocument, 'revision'>,
+    options: { readonly expectedRevision: number | undefined; readonly maxLabels: number },
+  ): Promise<AgentConfigDocument>;
+  /** False when there were none. */
+  remove(label: string): Promise<boolean>;
+}
+
 /** What a bridge keeps. */
 export interface BridgeStore {
   readonly nodes: NodeStore;
+  readonly labelSettings: LabelSettingsStore;
   /** Its own keys, for credentials of nodes and statements to them: no user's token is signed with one. */
   readonly bridgeKeys: KeyStore;
 }

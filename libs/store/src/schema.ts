@@ -135,6 +135,14 @@ export interface NodesTable {
   grants_json: string;
   settings_json: string | null;
   report_json: string | null;
+  /** The bridge with the newest lease; null when it was given back. */
+  held_by_json: string | null;
+}
+
+interface LabelSettingsTable {
+  label: string;
+  revision: number;
+  settings_json: string;
 }
 
 /** One row, written and read by `check()`. */
@@ -153,6 +161,7 @@ export interface Tables {
   signing_keys: SigningKeysTable;
   bridge_keys: SigningKeysTable;
   nodes: NodesTable;
+  label_settings: LabelSettingsTable;
   tokens: TokensTable;
   executions: ExecutionsTable;
   execution_parameters: ExecutionParametersTable;

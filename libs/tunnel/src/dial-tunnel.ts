@@ -223,8 +223,8 @@ function serve(
     }
   };
   try {
-    const work = handler(request, response);
-    if (work !== undefined) work.catch(fail);
+    // Not `work.catch`: what the handler returns may be anything, whatever its type says.
+    void Promise.resolve(handler(request, response)).catch(fail);
   } catch (error) {
     fail(error);
   }

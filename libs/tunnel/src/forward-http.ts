@@ -9,6 +9,7 @@
 import { type IncomingMessage, type ServerResponse, validateHeaderValue } from 'node:http';
 import type { Readable } from 'node:stream';
 import { AppError } from '@gantry/kernel';
+import { closeAfterAnswer } from './close-after-answer.js';
 import { type RequestHeaderOptions, toRequestHeaders, toTrailers } from './header-rules.js';
 import type { TunnelTarget } from './tunnel-group.js';
 import type { AnswerHeaders, TunnelAnswer } from './types.js';
@@ -85,8 +86,8 @@ function passHead(
     body.destroy();
     throw new AppError('node-failed', 'The node gave an answer that HTTP/1.1 cannot carry', { cause: error });
   }
-  // The rest of the body is not wanted any more; the connection cannot be used for another request.
-  if (!request.complete) response.setHeader('connection', 'close');
+  // The rest of the body may not be wanted; the connection cannot be used for another request.
+  closeAfterAnswer(request, response);
   response.writeHead(status, fields);
   writeTogether(response);
   // An event stream's head must not wait for its first event.

@@ -1,4 +1,5 @@
 export type { DialTls } from './agent-connection.js';
+export { closeAfterAnswer } from './close-after-answer.js';
 export * from './dial-tunnel.js';
 export type { DialEnd, DialState } from './dialler-state.js';
 export * from './forward-http.js';
@@ -14,3 +15,4 @@ export * from './tunnel-door.js';
 export * from './tunnel-group.js';
 export * from './tunnel-protocol.js';
 export * from './types.js';
+export { acceptWebSocket, openWebSocket } from './web-socket-ends.js';

@@ -20,6 +20,8 @@ export interface Origin {
   readonly timeoutMs?: number;
   /** Instead of the path of the request. */
   readonly path?: string;
+  /** Instead of a connection to `host` and `port`. */
+  readonly createConnection?: () => Duplex;
 }
 
 const defaultTimeoutMs = 60_000;
@@ -109,10 +111,11 @@ export function serveOriginUpgrade(
 
 function optionsOf(request: Http2ServerRequest, origin: Origin): RequestOptions & { headers: object } {
   const raw = request.rawHeaders;
-  const { host, port, agent, path } = origin;
+  const { host, port, agent, createConnection, path } = origin;
   return {
     host,
     port,
+    ...(createConnection === undefined ? {} : { createConnection }),
     ...(agent === undefined ? {} : { agent }),
     path: path ?? request.url,
     headers: { ...toRequestHeaders(raw, origin.headers), host: origin.authority ?? `${host}:${port}` },

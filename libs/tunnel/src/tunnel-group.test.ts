@@ -80,6 +80,25 @@ describe('the connections of a node', () => {
     await expect(group.request({ method: 'GET', path: '/' })).rejects.toEqual(problem('node-unreachable'));
   });
 
+  it('never do again what a lost one may have begun, whatever the method', async () => {
+    let runs = 0;
+    const { group } = await openGroup(2, {
+      handler: () => {
+        runs += 1;
+      },
+    });
+    const methods = ['POST', 'PUT', 'GET', 'DELETE'];
+    const open = methods.map((method) => group.request({ method, path: '/', body: 'x' }));
+    await until(() => runs === methods.length, 'all have begun');
+    const [first, second] = group.tunnels;
+    expect([first?.openStreams, second?.openStreams]).toEqual([methods.length, 0]);
+    first?.close('a test');
+    for (const one of open) await expect(one).rejects.toEqual(problem('node-lost'));
+    // The other connection is there and works: a request that came twice would be before this one.
+    expect(await second?.ping()).toBeGreaterThan(0);
+    expect(runs).toBe(methods.length);
+  });
+
   it('are bounded', async () => {
     const { bridge } = await openPair({ connections: 2 });
     await bridge.tunnel(1);

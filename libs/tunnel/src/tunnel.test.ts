@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Http2ServerResponse } from 'node:http2';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -361,6 +362,14 @@ describe('limits of a tunnel', () => {
     });
     for (const path of ['/throws', '/rejects'])
       expect((await tunnel.request({ method: 'GET', path })).status).toBe(500);
+  });
+
+  it('lets a handler return what it likes', async () => {
+    const handler = ((_request: unknown, response: Http2ServerResponse) =>
+      response.end('done')) as unknown as TunnelHandler;
+    const { tunnel } = await openPair({ handler });
+    const answer = await tunnel.request({ method: 'GET', path: '/' });
+    expect([answer.status, await text(answer.body)]).toEqual([200, 'done']);
   });
 
   it('measures the round trip', async () => {

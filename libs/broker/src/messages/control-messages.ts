@@ -3,7 +3,7 @@ import {
   controlMessageSchema,
   messageVersion,
   type RuntimeFlavour,
-} from '@gantry/contracts';
+} from '@gantry/contracts/execution';
 import { newId } from '@gantry/kernel';
 import type { Delivery, OutgoingMessage } from '../ports.js';
 import { controlKeys, exchanges } from '../topology.js';

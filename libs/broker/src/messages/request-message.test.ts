@@ -52,6 +52,7 @@ describe('an execution request as a message', () => {
   it.each([
     request,
     { ...request, mode: 'async' as const, parametersSha256: 'cd'.repeat(32), traceparent: '00-1-2-01' },
+    { ...request, functionOwner: 'bob' },
     { ...request, isFresh: true as const },
     { ...request, limits: { memoryMiB: 32, scratchMiB: 1, resultBytes: 1000, logBytes: 0 } },
     { ...request, limits: { resultBytes: 64 } },
@@ -60,9 +61,9 @@ describe('an execution request as a message', () => {
     expect(deliver({ ...headers })).toEqual({ kind: 'ok', value: each });
   });
 
-  it('says nothing of limits and realms that no requirement asked for', () => {
+  it('says nothing of owners, limits and realms that are as for most calls', () => {
     const names = Object.keys(encodeRequest(request, parameters, nowMs).headers);
-    for (const name of ['fresh', 'memoryMiB', 'scratchMiB', 'resultBytes', 'logBytes'])
+    for (const name of ['functionOwner', 'fresh', 'memoryMiB', 'scratchMiB', 'resultBytes', 'logBytes'])
       expect(names).not.toContain(name);
   });
 
@@ -79,7 +80,7 @@ describe('an execution request as a message', () => {
     const { headers } = encodeRequest(
       {
         ...request,
-        ...{ parametersSha256: 'a', traceparent: 'b', isFresh: true },
+        ...{ parametersSha256: 'a', traceparent: 'b', isFresh: true, functionOwner: 'c' },
         limits: { memoryMiB: 1, scratchMiB: 1, resultBytes: 1, logBytes: 1 },
       },
       parameters,

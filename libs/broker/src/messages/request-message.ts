@@ -7,7 +7,7 @@ import {
   executionModes,
   languages,
   messageVersion,
-} from '@gantry/contracts';
+} from '@gantry/contracts/execution';
 import type { Delivery, HeaderValue, OutgoingMessage } from '../ports.js';
 import { exchanges, requestKey } from '../topology.js';
 import { type Decoded, invalid } from './decoded.js';
@@ -38,6 +38,7 @@ export function encodeRequest(
     queueMs: request.queueMs,
     runMs: request.runMs,
   };
+  if (request.functionOwner !== undefined) headers['functionOwner'] = request.functionOwner;
   if (request.parametersSha256 !== undefined) headers['parametersSha256'] = request.parametersSha256;
   if (request.traceparent !== undefined) headers['traceparent'] = request.traceparent;
   if (request.isFresh === true) headers['fresh'] = true;
@@ -84,7 +85,7 @@ const expirationOf = (request: ExecutionRequest, nowMs: number): number =>
 export function decodeRequest(delivery: Pick<Delivery, 'messageId' | 'headers'>): Decoded<ExecutionRequest> {
   const { messageId, headers } = delivery;
   const { v, mode, flavour, owner, functionId, requirementId, functionSha256, language } = headers;
-  const { expiresAtMs, queueMs, runMs, parametersSha256, traceparent, fresh } = headers;
+  const { expiresAtMs, queueMs, runMs, parametersSha256, traceparent, fresh, functionOwner } = headers;
   const limits = readLimits(headers);
   if (v !== messageVersion) return invalid(`message version ${describe(v)} is not known here`);
   if (!isString(messageId) || messageId === '') return invalid('no message id');
@@ -100,6 +101,7 @@ export function decodeRequest(delivery: Pick<Delivery, 'messageId' | 'headers'>)
   if (!isNumber(runMs)) return invalid('runMs is not a number');
   if (!isOptional(isString, parametersSha256)) return invalid('parametersSha256 is not a text');
   if (!isOptional(isString, traceparent)) return invalid('traceparent is not a text');
+  if (!isOptional(isString, functionOwner)) return invalid('functionOwner is not a text');
   if (fresh !== undefined && fresh !== true) return invalid('fresh is not true');
   if (limits === 'invalid') return invalid('a limit is not an integer');
   return {
@@ -118,6 +120,7 @@ export function decodeRequest(delivery: Pick<Delivery, 'messageId' | 'headers'>)
       runMs,
       parametersSha256,
       traceparent,
+      ...(functionOwner === undefined ? {} : { functionOwner }),
       ...(fresh === true ? { isFresh: true } : {}),
       ...(limits === undefined ? {} : { limits }),
     },

@@ -2,7 +2,7 @@
  * What runtimes report about an execution. The body of `finished` is the JSON bytes of the caller's answer followed
  * by the log; `resultSizeBytes` says where one ends. Hot path: neither side copies or parses the answer.
  */
-import { messageVersion } from '@gantry/contracts';
+import { messageVersion } from '@gantry/contracts/execution';
 import { asyncPrefix } from '@gantry/kernel';
 import type { Delivery, HeaderValue, OutgoingMessage } from '../ports.js';
 import { exchanges } from '../topology.js';

@@ -126,6 +126,21 @@ describe('what is refused', () => {
     }
   });
 
+  const waysOut = [
+    ['datetime.datetime(2026, 1, 2)', 'datetime\\.datetime,.*return value\\.isoformat\\(\\)$'],
+    ['[datetime.timedelta(1)]', 'datetime\\.timedelta,.*total_seconds'],
+    ['decimal.Decimal("1.5")', 'decimal\\.Decimal,.*str\\(value\\)'],
+    ['1 + 2j', 'complex,.*\\[value\\.real, value\\.imag\\]'],
+    ['collections.OrderedDict(a=1)', 'OrderedDict,.*dict\\(value\\)'],
+  ] as const;
+  const wanted = pickleInPython(waysOut.map(([expression]) => expression));
+
+  it.each(waysOut)('says what to return instead of %s', (expression, text) => {
+    for (const bytes of wanted.get(expression)?.slice(2) ?? [])
+      expect(() => readPickle(bytes)).toThrow(new RegExp(text));
+    expect(wanted.get(expression)).toHaveLength(6);
+  });
+
   it('says what to do about numpy', () => {
     const scalar = Buffer.from('\x80\x04\x8c\x16numpy.core.multiarray\x94\x8c\x06scalar\x94\x93.', 'latin1');
     scalar[3] = 21;

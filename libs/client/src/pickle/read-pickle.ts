@@ -293,8 +293,27 @@ function nameCallable(module: string, name: string): Callable {
   throw refusal(full);
 }
 
+/** What a function returns instead, by the type of what it wanted to. */
+const waysOut: readonly (readonly [type: RegExp, wayOut: string])[] = [
+  [/^numpy\./, 'array.tolist() or scalar.item()'],
+  [/^datetime\.timedelta$/, 'value.total_seconds()'],
+  [/^datetime\.(date|datetime|time)$/, 'value.isoformat()'],
+  [
+    /^(decimal\.Decimal|fractions\.Fraction|uuid\.UUID|pathlib\.)/,
+    'str(value), or float(value) for a number',
+  ],
+  [/^builtins\.complex$/, '[value.real, value.imag]'],
+  [/^pandas\./, 'frame.to_dict("records") or series.tolist()'],
+  [/^collections\.(OrderedDict|defaultdict|Counter)$/, 'dict(value)'],
+  [/^collections\.deque$/, 'list(value)'],
+  [/^(__main__|cloudpickle(\.cloudpickle(_fast)?)?)\./, 'a dict of its attributes, for example vars(value)'],
+];
+
+const wayOutOf = (name: string): string | undefined => waysOut.find(([type]) => type.test(name))?.[1];
+
 const refusal = (name: string): PickleError => {
-  const hint = name.startsWith('numpy.') ? '; in the function, return array.tolist() or scalar.item()' : '';
+  const wayOut = wayOutOf(name);
+  const hint = wayOut === undefined ? '' : `; in the function, return ${wayOut}`;
   return new PickleError(
     `the result is, or holds, a Python object of type ${name}, and only plain values can be read here${hint}`,
   );

@@ -1,15 +1,19 @@
 import { z } from 'zod';
-import { agentConfigDocumentSchema } from '../agent.js';
+import { publicKeySchema } from '../clusters.js';
 import {
+  labelSchema,
+  labelSettingsSchema,
   newNodeSchema,
   nodeCredentialSchema,
   nodeEnrolmentSchema,
   nodeGrantsSchema,
+  nodeSettingsSchema,
   nodeViewSchema,
 } from '../nodes.js';
 import { pageOf, pageQuerySchema, type RouteContract } from './route-contract.js';
 
 const nodeParams = z.object({ name: z.string().min(1).max(63) });
+const labelParams = z.object({ label: labelSchema });
 
 /** What stands where the name of a plugin would: no plugin can be called so. */
 export const nodeSubresources: ReadonlySet<string> = new Set([
@@ -45,12 +49,13 @@ export const bridgeApi = {
   redeemEnrolment: {
     method: 'post',
     path: '/v1/nodes/{name}/credential',
-    summary: 'Exchange an enrolment token for the credential of the node; works once',
+    summary:
+      'Exchange an enrolment token for the credential of the node; works once, and for ten minutes again with the same gantry-enrolment-nonce header',
     tag: 'nodes',
     auth: 'enrolment',
     params: nodeParams,
     responses: { 201: { description: 'The credential', schema: nodeCredentialSchema } },
-    problems: ['invalid-service-credential'],
+    problems: ['invalid-service-credential', 'too-many-requests'],
   },
   readNode: {
     method: 'get',
@@ -90,9 +95,9 @@ export const bridgeApi = {
     tag: 'nodes',
     auth: 'token',
     params: nodeParams,
-    body: agentConfigDocumentSchema.omit({ revision: true }),
+    body: nodeSettingsSchema,
     responses: { 200: { description: 'The node', schema: nodeViewSchema } },
-    problems: ['forbidden', 'node-not-found'],
+    problems: ['forbidden', 'node-not-found', 'precondition-failed'],
   },
   revokeNode: {
     method: 'post',
@@ -104,6 +109,52 @@ export const bridgeApi = {
     responses: { 200: { description: 'The node', schema: nodeViewSchema } },
     problems: ['forbidden', 'node-not-found'],
   },
+  listLabelSettings: {
+    method: 'get',
+    path: '/v1/label-settings',
+    summary: 'Settings of plugins for all nodes with a label, by label (administrators)',
+    tag: 'nodes',
+    auth: 'administrator',
+    responses: { 200: { description: 'All of them', schema: z.array(labelSettingsSchema) } },
+  },
+  setLabelSettings: {
+    method: 'put',
+    path: '/v1/label-settings/{label}',
+    summary:
+      'Replace the settings for nodes with a label; connected agents take them at once (administrators)',
+    tag: 'nodes',
+    auth: 'administrator',
+    params: labelParams,
+    body: nodeSettingsSchema,
+    responses: { 200: { description: 'The settings', schema: labelSettingsSchema } },
+    problems: ['precondition-failed', 'quota-exceeded'],
+  },
+  removeLabelSettings: {
+    method: 'delete',
+    path: '/v1/label-settings/{label}',
+    summary: 'Forget the settings of a label; connected agents go back at once (administrators)',
+    tag: 'nodes',
+    auth: 'administrator',
+    params: labelParams,
+    responses: { 204: { description: 'Gone' } },
+    problems: ['settings-not-found'],
+  },
+  listBridgeKeys: {
+    method: 'get',
+    path: '/v1/bridge/keys',
+    summary: 'Keys that sign the credentials of nodes and the statements of who calls (administrators)',
+    tag: 'nodes',
+    auth: 'administrator',
+    responses: { 200: { description: 'The keys, oldest first', schema: z.array(publicKeySchema) } },
+  },
+  rotateBridgeKey: {
+    method: 'post',
+    path: '/v1/bridge/keys',
+    summary: 'Add a key that signs from now on; connected agents learn it at once, others when they come',
+    tag: 'nodes',
+    auth: 'administrator',
+    responses: { 201: { description: 'The new key', schema: publicKeySchema } },
+  },
   disconnectNode: {
     method: 'post',
     path: '/v1/nodes/{name}/disconnect',
@@ -112,7 +163,7 @@ export const bridgeApi = {
     auth: 'token',
     params: nodeParams,
     responses: { 200: { description: 'The node', schema: nodeViewSchema } },
-    problems: ['forbidden', 'node-not-found', 'node-unreachable'],
+    problems: ['forbidden', 'node-not-found', 'node-unreachable', 'node-elsewhere'],
   },
 } as const satisfies Record<string, RouteContract>;
 
@@ -178,11 +229,11 @@ export const edgeDoorApi = {
     path: '/edge/disconnect/{name}',
     summary: 'Shut the edge service of a node down (administrators); our own agents connect again',
     tag: 'radical edge',
-    auth: 'administrator',
+    auth: 'token',
     params: nodeParams,
     responses: {
       200: { description: 'Done', schema: z.object({ status: z.literal('shutdown'), edge: z.string() }) },
     },
-    problems: ['node-not-found', 'node-unreachable'],
+    problems: ['forbidden', 'node-not-found', 'node-unreachable', 'node-elsewhere'],
   },
 } as const satisfies Record<string, RouteContract>;

@@ -25,7 +25,15 @@ const uploadLimitBytes = 32 * 1024 * 1024;
  * Headers of an answered requirement: what edge frontends need and its body, which is the original's, cannot say.
  * (The body shows MAX_FUNCTION_EXECUTION_TIME with its default filled in, which is not a limit that was asked for.)
  */
-export const requirementHeaders = { owner: 'x-gantry-owner', maxRunMs: 'x-gantry-max-run-ms' } as const;
+export const requirementHeaders = {
+  owner: 'x-gantry-owner',
+  maxRunMs: 'x-gantry-max-run-ms',
+  warning: 'gantry-warning',
+} as const;
+const warningHeader = {
+  [requirementHeaders.warning]:
+    'Keys that were ignored and look mistyped, in words; absent when there are none',
+};
 
 /** Every route of the cloud frontend. */
 export const cloudApi = {
@@ -91,7 +99,7 @@ export const cloudApi = {
     tag: 'documents',
     auth: 'token',
     body: requirementSchema,
-    responses: { 200: { description: 'Its id', schema: documentId } },
+    responses: { 200: { description: 'Its id', schema: documentId, headers: warningHeader } },
   },
   listRequirements: {
     method: 'get',
@@ -130,7 +138,7 @@ export const cloudApi = {
     auth: 'token',
     params: idParams,
     body: requirementSchema,
-    responses: { 200: { description: 'null', schema: z.null() } },
+    responses: { 200: { description: 'null', schema: z.null(), headers: warningHeader } },
     problems: ['document-not-found', 'wrong-document-type'],
   },
   deleteRequirement: {

@@ -37,6 +37,9 @@ export function describeExecutions(harness: StoreContractHarness): void {
       expect(first).toMatchObject(asked);
       expect([second?.isFresh, second?.limits]).toEqual([undefined, { logBytes: 5 }]);
       expect([third?.isFresh, third?.limits]).toEqual([undefined, undefined]);
+      await executions.accept(anExecution('async.4', { functionOwner: 'bob' }), parameters);
+      const listed = await executions.listUnpublished(now + 1, 10);
+      expect(listed.map((each) => each.functionOwner)).toEqual([undefined, undefined, undefined, 'bob']);
       await executions.leaseStart(aLease('async.1'));
       await executions.requeueLost({ all: true, graceMs: 0, maxAttempts: 3, nowMs: now + 10 });
       expect(await executions.listUnpublished(now + 1, 10)).toContainEqual(expect.objectContaining(asked));

@@ -23,6 +23,7 @@ const leaseOf = (name: string, credentialId: string | null = `credential-of-${na
   name,
   credentialId,
   kind: 'gantry' as const,
+  holder: { bridgeId: 'b1', url: 'http://bridge-1' },
   nowMs: now + 2,
 });
 
@@ -74,6 +75,11 @@ export function describeNodes(harness: StoreContractHarness): void {
       await store.nodes.create(aNode('n1'));
       expect(await store.nodes.redeem({ ...redeemOf('n1'), tokenSha256: 'another' })).toBe(false);
       expect(await store.nodes.redeem({ ...redeemOf('n1'), nowMs: now + 1000 })).toBe(false);
+      const has = (tokenSha256: string, nowMs = now) => store.nodes.hasEnrolment('n1', tokenSha256, nowMs);
+      const { tokenSha256 } = redeemOf('n1');
+      expect([await has('another'), await has(tokenSha256, now + 1000), await has(tokenSha256)]).toEqual([
+        ...[false, false, true],
+      ]);
       const taken = await Promise.all(
         [1, 2, 3, 4].map((index) =>
           (index % 2 === 0 ? store : other).nodes.redeem(redeemOf('n1', `credential${index}`)),
@@ -81,6 +87,18 @@ export function describeNodes(harness: StoreContractHarness): void {
       );
       expect(taken.filter(Boolean)).toHaveLength(1);
       expect((await store.nodes.find('n1'))?.credentialId).toMatch(/^credential\d$/);
+      expect(await has(tokenSha256)).toBe(false);
+    });
+
+    it('gives a name to one, in capitals or not, of many at the same moment too', async () => {
+      const { store, openAnother } = opened();
+      const other = await openAnother();
+      const names = ['Host-A', 'host-a', 'HOST-A', 'host-A'];
+      const made = await Promise.all(
+        names.map((name, index) => (index % 2 === 0 ? store : other).nodes.create(aNode(name))),
+      );
+      expect(made.filter(Boolean)).toHaveLength(1);
+      expect(await store.nodes.create(aNode('host-b'))).toBe(true);
     });
 
     it('fences the holder of an older lease, and refuses a credential that is not in force', async () => {
@@ -96,6 +114,22 @@ export function describeNodes(harness: StoreContractHarness): void {
       expect(await nodes.acquireLease(leaseOf('n1', 'stolen'))).toBeUndefined();
       expect(await nodes.acquireLease(leaseOf('n1', null))).toBeUndefined();
       expect(await nodes.acquireLease(leaseOf('n2'))).toBeUndefined();
+    });
+
+    it('says which bridge has a node, until that gives it back or another takes it', async () => {
+      const { nodes } = opened().store;
+      const heldBy = async () => (await nodes.find('n1'))?.heldBy;
+      const first = await join(nodes, 'n1');
+      expect(await heldBy()).toEqual({ bridgeId: 'b1', url: 'http://bridge-1' });
+      const holder = { bridgeId: 'b2', url: null };
+      const second = (await nodes.acquireLease({ ...leaseOf('n1'), holder })) ?? -1;
+      expect(await nodes.releaseLease('n1', first, now + 5)).toBe(false);
+      expect(await heldBy()).toEqual(holder);
+      expect(await nodes.releaseLease('n1', second, now + 6)).toBe(true);
+      expect(await nodes.find('n1')).toMatchObject({ heldBy: undefined, lastSeenMs: now + 6 });
+      await nodes.acquireLease(leaseOf('n1'));
+      await nodes.revoke('n1');
+      expect(await heldBy()).toBeUndefined();
     });
 
     it('leases a node without a credential to who has none', async () => {
@@ -144,6 +178,9 @@ export function describeNodes(harness: StoreContractHarness): void {
       expect(await nodes.setSettings('n1', settings)).toEqual({ ...settings, revision: 1 });
       expect(await nodes.setSettings('n1', { disabled: [], plugins: {} })).toMatchObject({ revision: 2 });
       expect(await nodes.setSettings('n2', settings)).toBeUndefined();
+      await expect(nodes.setSettings('n1', settings, 1)).rejects.toMatchObject({
+        code: 'precondition-failed',
+      });
       expect(await nodes.find('n1')).toMatchObject({ grants, settings: { revision: 2 } });
     });
 

@@ -49,7 +49,7 @@ export function describeOpening(harness: StoreContractHarness): void {
       await store.close();
       await takeBackToInitial(url);
       const upgraded = await openAnother();
-      expect(upgraded.info.migrationVersion).toBe('0003-nodes');
+      expect(upgraded.info.migrationVersion).toBe('0005-label-settings');
       expect(await upgraded.executions.find('async.1')).toEqual(anExecution('async.1'));
       expect(await upgraded.executions.oldestQueuedAtMs('Nature')).toBe(now);
       await upgraded.executions.accept(anExecution('async.2', { isFresh: true }), parameters);
@@ -68,7 +68,7 @@ export function describeOpening(harness: StoreContractHarness): void {
     it('checks itself by writing and reading, as often as asked', async () => {
       const { store } = opened();
       await Promise.all([store.check(), store.check(), store.check()]);
-      expect(store.info.migrationVersion).toBe('0003-nodes');
+      expect(store.info.migrationVersion).toBe('0005-label-settings');
     });
 
     it('refuses calls once it is closed, lets running ones end, and closes once', async () => {
@@ -120,7 +120,7 @@ async function takeBackToInitial(url: string): Promise<void> {
   const db = connectTo(url);
   await db.schema.dropIndex('executions_queued').execute();
   await db.schema.alterTable('executions').dropColumn('options_json').execute();
-  for (const table of ['nodes', 'bridge_keys']) await db.schema.dropTable(table).execute();
+  for (const table of ['nodes', 'bridge_keys', 'label_settings']) await db.schema.dropTable(table).execute();
   await db.deleteFrom('gantry_migration').where('name', '>', '0001-initial').execute();
   await db.destroy();
 }

@@ -6,6 +6,7 @@ import { describeExecutionStates } from './execution-states.contract.js';
 import { describeExecutionUpkeep } from './execution-upkeep.contract.js';
 import { describeExecutions } from './executions.contract.js';
 import type { StoreContractHarness } from './fixtures.js';
+import { describeLabelSettings } from './label-settings.contract.js';
 import { describeNodes } from './nodes.contract.js';
 import { describeOpening } from './opening.contract.js';
 import { describeTrust } from './trust.contract.js';
@@ -19,6 +20,7 @@ export function describeStoreContract(name: string, harness: StoreContractHarnes
     describeDocuments(harness);
     describeTrust(harness);
     describeNodes(harness);
+    describeLabelSettings(harness);
     describeExecutions(harness);
     describeExecutionUpkeep(harness);
     describeExecutionStates(harness);

@@ -5,6 +5,8 @@ import type { ColumnTypes, StoreDialect } from '../store-dialect.js';
 import { initial } from './0001-initial.js';
 import { callOptions } from './0002-call-options.js';
 import { nodes } from './0003-nodes.js';
+import { nodeBridges } from './0004-node-bridges.js';
+import { labelSettings } from './0005-label-settings.js';
 
 const migrationTable = 'gantry_migration';
 
@@ -13,6 +15,8 @@ const migrationsFor = (columns: ColumnTypes): Record<string, Migration> => ({
   '0001-initial': initial(columns),
   '0002-call-options': callOptions,
   '0003-nodes': nodes(columns),
+  '0004-node-bridges': nodeBridges,
+  '0005-label-settings': labelSettings(columns),
 });
 
 /**

@@ -61,14 +61,16 @@ export const toExecution = (
   ...toOptions(row.options_json ?? null),
 });
 
-/** Only what a requirement asks for; the keys of {@link Execution}. */
-type CallOptions = Pick<Execution, 'isFresh' | 'limits'>;
+/** What few calls have: what a requirement asks for, and another's function. The keys of {@link Execution}. */
+type CallOptions = Pick<Execution, 'functionOwner' | 'isFresh' | 'limits'>;
 
 const toOptions = (json: string | null): CallOptions =>
   json === null ? {} : (JSON.parse(json) as CallOptions);
 
-const toOptionsJson = ({ isFresh, limits }: CallOptions): string | null =>
-  isFresh === undefined && limits === undefined ? null : JSON.stringify({ isFresh, limits });
+const toOptionsJson = ({ functionOwner, isFresh, limits }: CallOptions): string | null =>
+  functionOwner === undefined && isFresh === undefined && limits === undefined
+    ? null
+    : JSON.stringify({ functionOwner, isFresh, limits });
 
 export const toExecutionRow = (execution: Execution, logs: string): ExecutionRow => ({
   id: execution.id,

@@ -1,32 +1,54 @@
 import type { AgentConfigDocument, AgentInfo, NodeGrant } from '@gantry/contracts';
+import { AppError } from '@gantry/kernel';
 import type { Selectable } from 'kysely';
 import type { Connection } from '../connection.js';
 import { decodeCursor, toPage } from '../cursor.js';
-import type { EdgeNode, NodeStore } from '../ports.js';
+import type { EdgeNode, LeaseHolder, NodeStore } from '../ports.js';
 import type { NodesTable } from '../schema.js';
 
-export const createNodeStore = ({ db }: Connection): NodeStore => ({
-  create: async (node) => {
+export const createNodeStore = ({ db, dialect }: Connection): NodeStore => ({
+  create: (node) =>
+    db.transaction().execute(async (transaction) => {
+      const lower = node.name.toLowerCase();
+      await dialect.lockUntilCommit(transaction, `node-name ${lower}`);
+      const taken = await transaction
+        .selectFrom('nodes')
+        .select('name')
+        .where((eb) => eb.fn<string>('lower', ['name']), '=', lower)
+        .executeTakeFirst();
+      if (taken !== undefined) return false;
+      const row = await transaction
+        .insertInto('nodes')
+        .values({
+          name: node.name,
+          owner: node.owner,
+          kind: null,
+          created_at_ms: node.createdAtMs,
+          last_seen_ms: null,
+          lease_epoch: 0,
+          credential_id: null,
+          revoked: 0,
+          enrolment_sha256: node.tokenSha256,
+          enrolment_expires_ms: node.tokenExpiresAtMs,
+          labels_json: JSON.stringify(node.labels),
+          grants_json: '[]',
+          settings_json: null,
+          report_json: null,
+          held_by_json: null,
+        })
+        .onConflict((conflict) => conflict.column('name').doNothing())
+        .returning('name')
+        .executeTakeFirst();
+      return row !== undefined;
+    }),
+
+  hasEnrolment: async (name, tokenSha256, nowMs) => {
     const row = await db
-      .insertInto('nodes')
-      .values({
-        name: node.name,
-        owner: node.owner,
-        kind: null,
-        created_at_ms: node.createdAtMs,
-        last_seen_ms: null,
-        lease_epoch: 0,
-        credential_id: null,
-        revoked: 0,
-        enrolment_sha256: node.tokenSha256,
-        enrolment_expires_ms: node.tokenExpiresAtMs,
-        labels_json: JSON.stringify(node.labels),
-        grants_json: '[]',
-        settings_json: null,
-        report_json: null,
-      })
-      .onConflict((conflict) => conflict.column('name').doNothing())
-      .returning('name')
+      .selectFrom('nodes')
+      .select('name')
+      .where('name', '=', name)
+      .where('enrolment_sha256', '=', tokenSha256)
+      .where('enrolment_expires_ms', '>', nowMs)
       .executeTakeFirst();
     return row !== undefined;
   },
@@ -50,6 +72,7 @@ export const createNodeStore = ({ db }: Connection): NodeStore => ({
         revoked: 0,
         // Whoever held the name with the credential before is fenced.
         lease_epoch: eb('lease_epoch', '+', 1),
+        held_by_json: null,
       }))
       .where('name', '=', name)
       .where('enrolment_sha256', '=', tokenSha256)
@@ -58,10 +81,15 @@ export const createNodeStore = ({ db }: Connection): NodeStore => ({
     return numUpdatedRows > 0n;
   },
 
-  acquireLease: async ({ name, credentialId, kind, nowMs }) => {
+  acquireLease: async ({ name, credentialId, holder, kind, nowMs }) => {
     let update = db
       .updateTable('nodes')
-      .set((eb) => ({ lease_epoch: eb('lease_epoch', '+', 1), last_seen_ms: nowMs, kind }))
+      .set((eb) => ({
+        lease_epoch: eb('lease_epoch', '+', 1),
+        last_seen_ms: nowMs,
+        kind,
+        held_by_json: JSON.stringify(holder),
+      }))
       .where('name', '=', name)
       .where('revoked', '=', 0);
     update =
@@ -70,6 +98,16 @@ export const createNodeStore = ({ db }: Connection): NodeStore => ({
         : update.where('credential_id', '=', credentialId);
     const row = await update.returning('lease_epoch').executeTakeFirst();
     return row?.lease_epoch;
+  },
+
+  releaseLease: async (name, leaseEpoch, nowMs) => {
+    const { numUpdatedRows } = await db
+      .updateTable('nodes')
+      .set({ held_by_json: null, last_seen_ms: nowMs })
+      .where('name', '=', name)
+      .where('lease_epoch', '=', leaseEpoch)
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
   },
 
   touch: async (name, leaseEpoch, nowMs) => {
@@ -129,8 +167,9 @@ export const createNodeStore = ({ db }: Connection): NodeStore => ({
     return numUpdatedRows > 0n;
   },
 
-  setSettings: (name, settings) =>
+  setSettings: (name, settings, expectedRevision) =>
     db.transaction().execute(async (transaction) => {
+      await dialect.lockUntilCommit(transaction, `node-settings ${name}`);
       const row = await transaction
         .selectFrom('nodes')
         .select('settings_json')
@@ -138,7 +177,13 @@ export const createNodeStore = ({ db }: Connection): NodeStore => ({
         .executeTakeFirst();
       if (row === undefined) return undefined;
       const before = row.settings_json === null ? undefined : parseSettings(row.settings_json);
-      const document = { ...settings, revision: (before?.revision ?? 0) + 1 };
+      const known = before?.revision ?? 0;
+      if (expectedRevision !== undefined && expectedRevision !== known)
+        throw new AppError(
+          'precondition-failed',
+          `The settings have revision ${known}, not ${expectedRevision}`,
+        );
+      const document = { ...settings, revision: known + 1 };
       await transaction
         .updateTable('nodes')
         .set({ settings_json: JSON.stringify(document) })
@@ -156,6 +201,7 @@ export const createNodeStore = ({ db }: Connection): NodeStore => ({
         enrolment_sha256: null,
         enrolment_expires_ms: null,
         lease_epoch: eb('lease_epoch', '+', 1),
+        held_by_json: null,
       }))
       .where('name', '=', name)
       .executeTakeFirst();
@@ -184,4 +230,5 @@ const toNode = (row: Selectable<NodesTable>): EdgeNode => ({
   grants: JSON.parse(row.grants_json) as NodeGrant[],
   settings: row.settings_json === null ? undefined : parseSettings(row.settings_json),
   report: row.report_json === null ? undefined : (JSON.parse(row.report_json) as AgentInfo),
+  heldBy: row.held_by_json === null ? undefined : (JSON.parse(row.held_by_json) as LeaseHolder),
 });
