@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { buildHttpApp, createHttpServer, type Route, type VersionInfo } from '@gantry/http';
-import { type Clock, type Logger, type Part, systemClock } from '@gantry/kernel';
+import { type Clock, type Logger, newId, type Part, systemClock } from '@gantry/kernel';
 import type { BridgeStore, Store } from '@gantry/store';
 import type { Metrics } from '@gantry/telemetry';
 import { BiscuitIssuer, BiscuitVerifier, newSigningKey } from '@gantry/tokens';
@@ -16,16 +16,23 @@ import { buildRegisterDoor } from './doors/register-door.js';
 import { UpgradeListener } from './doors/upgrade-listener.js';
 import type { CloudTrust, UserTrust } from './ports.js';
 import { buildReadiness } from './readiness.js';
+import { bridgeKeyRoutes } from './routes/bridge-keys.js';
 import { edgeDoorRoutes } from './routes/edge-door.js';
+import { labelSettingsRoutes } from './routes/label-settings.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { AgentFeeds } from './usecases/agent-feed.js';
+import { AuditShares } from './usecases/audit-shares.js';
 import { BridgeKeys } from './usecases/bridge-keys.js';
 import { CallLimits } from './usecases/call-limits.js';
 import { CallerStatements } from './usecases/caller-statements.js';
 import { EventHub } from './usecases/event-hub.js';
+import { LabelSettingsRecords } from './usecases/label-settings.js';
 import { NodeRecords } from './usecases/node-records.js';
 import { type Holder, NodeRegistry } from './usecases/node-registry.js';
+import { OpenStreams } from './usecases/open-streams.js';
 import { OriginalSessions } from './usecases/original-sessions.js';
+import { RedeemLimits } from './usecases/redeem-limits.js';
+import { RedeemedCredentials } from './usecases/redeemed-credentials.js';
 
 export interface BridgeOptions {
   readonly config: BridgeConfig;
@@ -37,6 +44,8 @@ export interface BridgeOptions {
   readonly metrics: Metrics;
   readonly version: VersionInfo;
   readonly clock?: Clock;
+  /** The node, if any, whose agent runs as the same user as this process. */
+  readonly ownMachine?: string;
 }
 
 export interface Bridge {
@@ -61,7 +70,7 @@ export function createBridge(options: BridgeOptions): Bridge {
   const { bridge: settings } = config;
   checkAccess(settings);
   const made = buildDeps(options, () => (settings.publicUrl === '' ? server.url : settings.publicUrl));
-  const { audit, deps, nodeVerifier, trustParts } = made;
+  const { auditParts, deps, nodeVerifier, trustParts } = made;
   let isVerifierReady = false;
   const callers = new CallerCheck(deps.trust, settings.access === 'open');
   const upgrades = new UpgradeListener(deps, callers, buildRegisterDoor(deps, callers));
@@ -88,7 +97,7 @@ export function createBridge(options: BridgeOptions): Bridge {
     // First, so that its threads end whatever fails to start after it.
     { name: 'verifier of nodes', stop: () => nodeVerifier.close() },
     ...trustParts,
-    audit,
+    ...auditParts,
     deps.keys,
     {
       name: 'warm-up',
@@ -105,6 +114,7 @@ export function createBridge(options: BridgeOptions): Bridge {
     server,
     // After the server, so that they stop before it: it waits for their connections and cannot end them.
     deps.registry,
+    deps.streams,
     { name: 'events', stop: () => deps.hub.close() },
     upgrades,
   ];
@@ -118,50 +128,79 @@ export function createBridge(options: BridgeOptions): Bridge {
 }
 
 /** The feature list. Called most often first. */
-const buildRoutes = (deps: BridgeDeps): readonly Route[] => [...nodeRoutes(deps), ...edgeDoorRoutes(deps)];
+const buildRoutes = (deps: BridgeDeps): readonly Route[] => [
+  ...nodeRoutes(deps),
+  ...edgeDoorRoutes(deps),
+  ...bridgeKeyRoutes(deps),
+  ...labelSettingsRoutes(deps),
+];
+
+/** Of one account to one original edge, which takes 256 in all. */
+const maxCallsPerEdge = 64;
 
 function buildDeps(options: BridgeOptions, publicUrl: () => string) {
   const { cloud, config, logger, metrics, store, clock = systemClock } = options;
   const { bridge: settings } = config;
   const { nodes } = store;
-  const audit = new AuditFile({
-    folder: join(config.dataDir, 'audit'),
-    maxFileBytes: settings.auditFileMiB * 1024 * 1024,
-    ...{ clock, logger },
-  });
+  const bridgeId = newId();
+  const maxFileBytes = settings.auditFileMiB * 1024 * 1024;
+  const [main, busy] = (['audit', 'audit-busy'] as const).map(
+    (name) => new AuditFile({ folder: join(config.dataDir, 'audit'), name, maxFileBytes, clock, logger }),
+  ) as [AuditFile, AuditFile];
+  const audit = new AuditShares({ main, busy, bytesPerHour: maxFileBytes / 16, clock });
   const nodeVerifier = new BiscuitVerifier({ clock, logger });
   const keys = new BridgeKeys({
     keys: store.bridgeKeys,
     verifier: nodeVerifier,
     newKey: newSigningKey,
-    clock,
+    credentialLifetimeMs: settings.credentialDays * 86_400_000,
+    onRotated: () => void feeds.teachAll(),
+    ...{ clock, logger },
   });
   const { trust, parts: trustParts } = composeTrust(cloud, { clock, logger });
   const records = new NodeRecords(nodes, clock);
-  const statements = new CallerStatements(clock, () => keys.current);
+  const labelSettings = new LabelSettingsRecords(store.labelSettings, clock);
+  const statements = new CallerStatements(clock, (node) => keys.newestOf(registry.holderOf(node)?.keyIds));
   const hub = new EventHub((node) => records.peek(node), {
     maxReaders: settings.maxEventReaders,
     maxReadersPerUser: Math.max(1, Math.floor(settings.maxEventReaders / 10)),
   });
   const registry: NodeRegistry = new NodeRegistry({
     ...{ nodes, records, audit, clock, logger },
+    self: () => ({ bridgeId, url: settings.publicUrl === '' ? null : settings.publicUrl }),
     onJoined: (holder: Holder) => {
       hub.publish({ kind: 'node', node: holder.name, state: 'connected' });
       if (holder.link.kind === 'gantry') feeds.begin(holder);
     },
+    onTouched: ({ name }: Holder) => void feeds.catchUp(name),
+    // Readers of the topology learn the plugins by it: when a node connects, they are not known yet.
+    onPluginsChanged: ({ name }: Holder) => hub.publish({ kind: 'node', node: name, state: 'connected' }),
     onLost: (holder: Holder) => {
       feeds.end(holder);
       hub.publish({ kind: 'node', node: holder.name, state: 'disconnected' });
     },
   });
-  const feeds: AgentFeeds = new AgentFeeds({ registry, records, statements, hub, logger });
+  const feeds: AgentFeeds = new AgentFeeds({
+    registry,
+    records,
+    labelSettings,
+    statements,
+    keys,
+    hub,
+    logger,
+  });
   const limits = new CallLimits(settings.maxCallsInFlight, settings.maxCallsPerUser);
   observeBridge(metrics, { registry, limits, hub });
   const deps: BridgeDeps = {
+    ...{ labelSettings, labelSettingsStore: store.labelSettings },
     ...{ settings, nodes, records, registry, feeds, hub, statements, limits, audit, trust, keys },
-    ...{ nodeVerifier, clock, logger, publicUrl },
+    ...{ nodeVerifier, bridgeId, clock, logger, publicUrl, ownMachine: options.ownMachine },
     sessions: new OriginalSessions(),
+    edgeLimits: new CallLimits(settings.maxCallsInFlight, maxCallsPerEdge),
+    streams: new OpenStreams(records),
+    redeemLimits: new RedeemLimits(clock),
+    redeemed: new RedeemedCredentials(clock),
     issuer: new BiscuitIssuer(() => keys.keys),
   };
-  return { deps, audit, nodeVerifier, trustParts };
+  return { deps, auditParts: [main, busy, audit], nodeVerifier, trustParts };
 }

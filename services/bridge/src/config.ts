@@ -58,7 +58,7 @@ export const bridgeSection: ConfigSchema<BridgeSettings> = {
       arg: 'bridge-port',
     },
     publicUrl: {
-      doc: 'Where nodes and people reach it, as it says itself; empty: http://<host>:<port>',
+      doc: 'Where nodes and people reach it, as it says itself and other bridges of its store say; empty: http://<host>:<port>, and nothing to others',
       format: 'http-url',
       default: '',
       env: 'GANTRY_BRIDGE_PUBLIC_URL',

@@ -34,21 +34,35 @@ export interface NodeLink extends TunnelTarget {
 /** One state-changing request, or a change of a node's own connection. */
 export interface AuditEntry {
   readonly action: string;
-  readonly outcome: 'done' | 'refused' | 'failed';
+  /** Begun: a call that takes long; its end is a line of its own. */
+  readonly outcome: 'begun' | 'done' | 'refused' | 'failed';
   /** The account; `node:NAME` for what a node did itself. */
   readonly user: string;
+  /** Of the node, for what a node did itself: its lines count as this account's. */
+  readonly owner?: string;
   readonly node?: string;
   /** Without its query. */
   readonly path?: string;
   readonly method?: string;
   readonly status?: number;
   readonly code?: string;
+  /** What was changed, in short. */
+  readonly detail?: string;
   readonly requestId?: string;
   readonly address?: string;
   readonly durationMs?: number;
+  /** Of lines like this one that were not written, in the minute before. */
+  readonly count?: number;
 }
 
 export interface AuditLog {
   /** Never waits and never throws; what cannot be written is said in the log. */
   record(entry: AuditEntry): void;
+  /** As record, for what anybody can cause as often as they like: once a minute, and then how often it was. */
+  recordProbe(entry: AuditEntry): void;
+}
+
+/** Lines of an audit log, as they are. */
+export interface AuditSink {
+  write(entry: AuditEntry): void;
 }

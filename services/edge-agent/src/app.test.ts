@@ -334,6 +334,30 @@ describe('settings from the bridge', () => {
     expect(await bodyOf(await running.call('/probe/word'))).toEqual({ word: 'local' });
   });
 
+  it('can be asked about: nothing of it takes effect, and nothing is kept of a refusal', async () => {
+    const running = await start([probePlugin()]);
+    const check = async (document: unknown, rights = bridgeRights) => {
+      const answer = await running.call('/agent/config/check', { json: document, rights });
+      return { status: answer.status, ...(await bodyOf(answer)) };
+    };
+    expect(await check({ revision: 1, plugins: { probe: { word: 'other' } } })).toEqual({
+      status: 200,
+      errors: [],
+      unknown_plugins: [],
+    });
+    expect(
+      await check({ revision: 1, disabled: ['nothing'], plugins: { probe: { word: 7 }, containers: {} } }),
+    ).toEqual({
+      status: 200,
+      errors: [{ pointer: '/plugins/probe/word', detail: expect.any(String) }],
+      unknown_plugins: ['containers', 'nothing'],
+    });
+    expect(await check({ revision: 1, plugin: {} })).toMatchObject({ status: 422 });
+    expect(await check({ revision: 1 }, ['*'])).toMatchObject({ status: 403 });
+    const info = await bodyOf(await running.call('/agent/info', { rights: bridgeRights }));
+    expect(info['config']).toEqual({ revision: null, refused: null });
+  });
+
   it('are refused with the reason when they are not valid, and the old ones stay', async () => {
     const running = await start([probePlugin()]);
     await put(running, { revision: 1, plugins: { probe: { word: 'good' } } });
@@ -467,7 +491,7 @@ describe('over HTTP/2', () => {
       const big = ask('/probe/read', 'POST');
       const answer = once(big, 'response');
       const feeding = setInterval(() => {
-        if (!big.destroyed) big.write(Buffer.alloc(1000));
+        if (big.writable) big.write(Buffer.alloc(1000));
       }, 5);
       big.on('error', () => undefined);
       expect((await answer)[0][':status']).toBe(413);

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
-import type { AgentInfo } from '@gantry/contracts';
+import type { AgentInfo, BridgeKeys } from '@gantry/contracts';
 import { type Clock, DeadlineWheel, type Logger, type Part, systemClock } from '@gantry/kernel';
 import { createMetrics, type Metrics } from '@gantry/telemetry';
 import { createAgentMetrics } from './core/agent-metrics.js';
@@ -54,6 +54,8 @@ export interface EdgeAgentOptions {
   /** Settings of plugins on the machine itself; the bridge's document goes over them key by key. */
   readonly settings?: LocalSettings;
   readonly verifyCaller: VerifyCaller;
+  /** Keeps the keys that the bridge signs with from now on, by its own word. Default: they stay as they are. */
+  readonly learnKeys?: (keys: BridgeKeys) => Promise<void>;
   readonly logger: Logger;
   readonly metrics?: Metrics;
   readonly clock?: Clock;
@@ -124,6 +126,8 @@ export function buildEdgeAgent(options: EdgeAgentOptions): EdgeAgent {
       version: options.version,
       info,
       configure: (document) => ready(host).configure(document),
+      check: (document) => ready(host).check(document),
+      learnKeys: options.learnKeys ?? (async () => undefined),
       spool: ready(spool),
     });
     const plugins = [core, ...options.plugins];

@@ -40,7 +40,7 @@ export const agentSection: ConfigSchema<AgentSettings> = {
       arg: 'bridge-ca-file',
     },
     enrolmentTokenFile: {
-      doc: 'File with the enrolment token (mode 0600); read until there is a credential in the data folder, then removed',
+      doc: 'File with the enrolment token (mode 0600), or "-" for standard input; read until there is a credential in the data folder, then removed',
       format: 'optional-text',
       default: '',
       env: 'GANTRY_NODE_ENROLMENT_TOKEN_FILE',

@@ -30,7 +30,7 @@ describe('settings of plugins on the machine itself', () => {
     expect(load('')).toEqual({});
   });
 
-  it.each(['files: 7', '- files', 'Files: {}', 'files: {', 'files: { a: 1'])(
+  it.each(['files: 7', '- files', 'Files: {}', 'files: {', 'files: { a: 1', 'files: { locked: 1 }'])(
     'stop the start when they are %s',
     (yaml) => {
       expect(() => load(yaml)).toThrow(/GANTRY_AGENT_PLUGINS_FILE/);

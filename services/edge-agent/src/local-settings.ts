@@ -6,7 +6,12 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import type { LocalSettings } from './core/plugin-settings.js';
 
-const fileSchema = z.record(pluginNameSchema, z.record(z.string(), z.unknown())).nullable();
+const fileSchema = z
+  .record(
+    pluginNameSchema,
+    z.looseObject({ locked: z.boolean().optional(), enabled: z.boolean().optional() }),
+  )
+  .nullable();
 
 /**
  * The settings of plugins that stand on the machine itself, as YAML by plugin name; an empty path is none.

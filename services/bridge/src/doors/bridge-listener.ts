@@ -1,7 +1,8 @@
 /** What streams is answered here; everything else by the routes. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { discardBody, requestIdOf, send, toProblemReply } from '@gantry/http';
+import { requestIdOf, send, toProblemReply } from '@gantry/http';
 import { AppError, isAppError } from '@gantry/kernel';
+import { closeAfterAnswer } from '@gantry/tunnel';
 import type { BridgeDeps } from '../deps.js';
 import { forwardToNode } from '../usecases/forward-to-node.js';
 import type { CallerCheck } from './authorize.js';
@@ -45,12 +46,12 @@ async function answer(
         return await answerEvents(deps, callers, plan, request, response);
       case 'node': {
         const { door, node, path, plugin } = plan;
-        const principal = await callers.principalOf(request, plan.token, door === 'original');
-        await forwardToNode(deps, { principal, node, plugin, path, requestId }, request, response);
+        const caller = await callers.callerOf(request, plan.token, door === 'original');
+        await forwardToNode(deps, { caller, node, plugin, path, requestId }, request, response);
       }
     }
   } catch (error) {
-    await refuse(deps, error, requestId, plan?.url, request, response);
+    refuse(deps, error, requestId, plan?.url, request, response);
   }
 }
 
@@ -71,11 +72,11 @@ async function answerEvents(
 ): Promise<void> {
   if (request.method !== 'GET')
     throw new AppError('method-not-allowed', 'Events are read with GET', { headers: { allow: 'GET' } });
-  const principal = await callers.principalOf(request, token, door === 'original');
-  if (door === 'original') return await streamOriginalEvents(deps, principal, response);
+  const caller = await callers.callerOf(request, token, door === 'original');
+  if (door === 'original') return await streamOriginalEvents(deps, caller, response);
   const query = new URL(url, 'http://bridge').searchParams;
   const lastId = request.headers['last-event-id'];
-  await streamEvents(deps, principal, response, {
+  await streamEvents(deps, caller, response, {
     filter: {
       node: query.get('node') ?? undefined,
       plugin: query.get('plugin') ?? undefined,
@@ -85,14 +86,14 @@ async function answerEvents(
   });
 }
 
-async function refuse(
+function refuse(
   deps: BridgeDeps,
   error: unknown,
   requestId: string,
   url: string | undefined,
   request: IncomingMessage,
   response: ServerResponse,
-): Promise<void> {
+): void {
   if (response.destroyed || response.headersSent) {
     response.destroy();
     return;
@@ -101,8 +102,7 @@ async function refuse(
     deps.logger.error('request failed', { requestId, path: url?.split('?', 1)[0], error });
   const instance = url?.split('?', 1)[0];
   const reply = toProblemReply(error, { requestId, ...(instance === undefined ? {} : { instance }) });
-  if (!request.complete) response.setHeader('connection', 'close');
-  // Answered first: who uploads slowly learns at once that it is in vain.
+  // Who uploads learns at once that it is in vain, and gets to read why.
+  closeAfterAnswer(request, response);
   send(response, reply, requestId);
-  await discardBody(request);
 }

@@ -3,12 +3,14 @@
  *
  * I1. A reader that does not read stops its own stream only; what waits for it is bounded by the hub.
  * I2. A line goes out every 15 seconds, so that both sides learn of a dead connection.
+ * I3. A stream ends when the token of its reader is no longer in force.
  */
 import type { ServerResponse } from 'node:http';
-import type { AgentEvent, Principal } from '@gantry/contracts';
+import type { AgentEvent } from '@gantry/contracts';
 import type { BridgeDeps } from '../deps.js';
 import type { HubItem } from '../usecases/event-hub.js';
 import { listEdges } from '../usecases/list-edges.js';
+import type { Caller } from '../usecases/open-streams.js';
 
 const keepAliveMs = 15_000;
 
@@ -18,19 +20,19 @@ export interface EventFilter {
   readonly topic?: string | undefined;
 }
 
-type StreamDeps = Pick<BridgeDeps, 'hub' | 'registry' | 'records'>;
+type StreamDeps = Pick<BridgeDeps, 'hub' | 'registry' | 'records' | 'streams'>;
 
 /** `GET /v1/events`. @throws {AppError} too-many-concurrent before anything was written */
 export async function streamEvents(
-  { hub }: StreamDeps,
-  principal: Principal,
+  { hub, streams }: StreamDeps,
+  caller: Caller,
   response: ServerResponse,
   options: { readonly filter: EventFilter; readonly lastId: string | undefined },
 ): Promise<void> {
   const { filter, lastId } = options;
   await stream(
-    response,
-    (signal) => hub.read(principal, { lastId, signal }),
+    ...([streams, caller, response] as const),
+    (signal) => hub.read(caller.principal, { lastId, node: filter.node, signal }),
     '',
     ({ id, value }) => {
       if (!passes(filter, value)) return '';
@@ -42,9 +44,10 @@ export async function streamEvents(
 /** `GET /events`: the topology first and after every change, and notifications. @throws {AppError} too-many-concurrent */
 export async function streamOriginalEvents(
   deps: StreamDeps,
-  principal: Principal,
+  caller: Caller,
   response: ServerResponse,
 ): Promise<void> {
+  const { principal } = caller;
   const topology = () => {
     const edges = listEdges(deps, principal).map(({ name, plugins }) => [
       name,
@@ -53,7 +56,7 @@ export async function streamOriginalEvents(
     return toOriginal('topology', { edges: Object.fromEntries(edges) as unknown });
   };
   await stream(
-    response,
+    ...([deps.streams, caller, response] as const),
     (signal) => deps.hub.read(principal, { signal }),
     topology(),
     ({ value }) => {
@@ -88,6 +91,8 @@ function passes({ node, plugin, topic }: EventFilter, value: HubItem['value']): 
 }
 
 async function stream(
+  streams: StreamDeps['streams'],
+  caller: Caller,
   response: ServerResponse,
   open: (signal: AbortSignal) => AsyncGenerator<HubItem>,
   first: string,
@@ -106,12 +111,14 @@ async function stream(
   const timer = setInterval(() => {
     if (!response.writableNeedDrain) response.write(':\n\n'); // I2
   }, keepAliveMs);
+  const leave = streams.watch({ caller, node: undefined, end: () => void response.destroy() }); // I3
   try {
     for await (const item of items) {
       const text = toText(item);
       if (text !== '' && !response.write(text)) await drained(response, leaving.signal); // I1
     }
   } finally {
+    leave();
     clearInterval(timer);
     response.end();
   }

@@ -1,3 +1,4 @@
+import { bridgeApi, edgeDoorApi, nodeNameSchema, reservedNodeNames } from '@gantry/contracts';
 import { describe, expect, it } from '@jest/globals';
 import { planRequest } from './plan-request.js';
 
@@ -36,8 +37,50 @@ describe('where a request goes', () => {
     expect(planRequest(target)).toMatchObject(plan);
   });
 
+  it('never goes to a node under a name that stands for paths of our own, and no node can have one', () => {
+    const ours = [...Object.values(bridgeApi), ...Object.values(edgeDoorApi)].map(({ path }) => path);
+    const served = [
+      '/t',
+      '/tunnel',
+      '/register',
+      '/events',
+      '/livez',
+      '/readyz',
+      '/openapi.json',
+      '/problems',
+      '/docs',
+    ];
+    for (const path of [...ours, ...served]) expect(reservedNodeNames).toContain(path.split('/')[1]);
+    for (const name of [...reservedNodeNames].flatMap((one) => [one, one.toUpperCase()])) {
+      expect([name, nodeNameSchema.safeParse(name).success]).toEqual([name, false]);
+      for (const path of [`/${name}/psij/submit`, `/t/secret/${name}/psij/submit`])
+        expect([path, planRequest(path).kind]).not.toEqual([path, 'node']);
+    }
+  });
+
   it('keeps a token in the path away from our own routes', () => {
     expect(planRequest('/t/secret/v1/nodes')).toMatchObject({ kind: 'own', url: '/t' });
+  });
+
+  const secret = 'S'.repeat(40);
+  it.each([
+    [`/t/${secret}`, { kind: 'own', url: '/t' }],
+    [`/t/${secret}?x=1`, { kind: 'own', url: '/t' }],
+    [`/t/${secret}/`, { kind: 'own', url: '/t' }],
+    [`//t/${secret}/edges`, { kind: 'own', token: secret, url: '/edges' }],
+    [`http://bridge:1341/t/${secret}/edges`, { kind: 'own', token: secret, url: '/edges' }],
+    [`HTTP://bridge//t/${secret}/n1/psij/x`, { kind: 'node', token: secret, path: '/psij/x' }],
+    [`/T/${secret}/edges`, { kind: 'own', url: '/t' }],
+    [`/%74/${secret}/edges`, { kind: 'own', url: '/t' }],
+    [`/./t/${secret}/edges`, { kind: 'own', url: '/t' }],
+    [`/t/${secret}%00/edges`, { kind: 'own', url: '/t' }],
+    [`/t/${secret}é`, { kind: 'own', url: '/t' }],
+    ['http://bridge', { kind: 'own', url: '/' }],
+    ['*', { kind: 'own', url: '*' }],
+  ])('shows nobody the token of %s', (target, plan) => {
+    const made = planRequest(target);
+    expect(made).toMatchObject(plan);
+    expect(made.url).not.toContain(secret);
   });
 
   it.each(['/v1/nodes/n1/jobs/../files/x', '/n1/jobs/%2e%2e/files', '/n1/jobs/./x'])(

@@ -1,7 +1,7 @@
 /**
  * `/register`: edge services of RADICAL Edge, as they are, under the rules of our nodes.
  *
- * I1. A socket has one name, for as long as it lives.
+ * I1. A socket has one name, for as long as it lives; its plugins may change.
  * I2. The name is the one that its token is for. In open mode it is any that is not enrolled and not in use.
  */
 
@@ -11,7 +11,7 @@ import { type AgentInfo, nodeNameSchema } from '@gantry/contracts';
 import { AppError, messageOf, newId } from '@gantry/kernel';
 import type { WebSocket } from 'ws';
 import { OriginalDoor } from '../adapters/original-edge/original-door.js';
-import type { EdgeFrame, RegisterFrame } from '../adapters/original-edge/original-frames.js';
+import type { EdgeFrame, EdgePlugins, TopologyFrame } from '../adapters/original-edge/original-frames.js';
 import { OriginalLink } from '../adapters/original-edge/original-link.js';
 import type { BridgeDeps } from '../deps.js';
 import { checkCredential } from '../usecases/check-credential.js';
@@ -21,6 +21,7 @@ import type { RegisterDoor } from './upgrade-listener.js';
 
 const maxNotificationBytes = 256 * 1024;
 const aliveMs = 2000;
+const maxPlugins = 256;
 
 interface Proof {
   /** Undefined in open mode: the edge may choose. */
@@ -64,10 +65,24 @@ async function register(
     let holder: Holder | undefined;
     let count = 0;
     const instance = newId();
+    const startedMs = deps.clock.now();
+    let { plugins } = frame;
+    const report = async () => {
+      if (holder !== undefined)
+        await deps.registry.report(holder, toInfo(name, plugins, instance, startedMs));
+    };
     const link = new OriginalLink(name, socket, {
       frame: (next) => {
         count += 1;
-        take(deps, link, next, { epoch: instance, seq: count });
+        if (next.type === 'topology') {
+          plugins = nextPlugins(plugins, next, name);
+          void report().catch((error: unknown) =>
+            deps.logger.warn('the plugins of an edge were not kept', {
+              node: name,
+              reason: messageOf(error),
+            }),
+          );
+        } else take(deps, link, next, { epoch: instance, seq: count });
       },
       end: (reason) => {
         if (holder !== undefined) deps.registry.released(holder, reason);
@@ -76,9 +91,9 @@ async function register(
     socket.resume();
     const claim = { name, credentialId: proof.credentialId, instance, address };
     holder = await deps.registry.claim(claim, link);
-    await deps.registry.report(holder, toInfo(frame, instance, deps.clock.now()));
+    await report();
     // An edge takes this for the word that it is in; of other edges it learns nothing.
-    link.send({ type: 'topology', edges: { [name]: { plugins: Object.keys(frame.plugins) } } });
+    link.send({ type: 'topology', edges: { [name]: { plugins: Object.keys(plugins) } } });
   } catch (error) {
     refuse(socket, error);
     deps.logger.info('an original edge was refused', {
@@ -145,31 +160,42 @@ function refuse(socket: WebSocket, error: unknown): void {
   socket.close(1000);
 }
 
+/** The plugins that an edge has by now. What it says of others is nothing to us; a bare name keeps what was known of it. */
+function nextPlugins(known: EdgePlugins, { edges }: TopologyFrame, name: string): EdgePlugins {
+  const said = edges[name]?.plugins;
+  if (said === undefined) return known;
+  return Object.fromEntries(
+    Object.entries(said).map(([plugin, what]) => [plugin, { ...known[plugin], ...what }]),
+  );
+}
+
 /** What an original edge says of itself, in our words. */
-function toInfo({ edge_name, plugins }: RegisterFrame, epoch: string, nowMs: number): AgentInfo {
+function toInfo(name: string, plugins: EdgePlugins, epoch: string, startedMs: number): AgentInfo {
   return {
-    node: edge_name,
+    node: name,
     version: 'radical.edge',
-    started_at: new Date(nowMs).toISOString(),
+    started_at: new Date(startedMs).toISOString(),
     labels: {},
     facts: {},
-    plugins: Object.entries(plugins).flatMap(([name, plugin]) => {
-      if (!/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(name)) return [];
-      return [
-        {
-          ...{
-            name,
-            aliases: [],
-            state: 'running' as const,
-            reason: null,
-            health: null,
-            permissions: [`${name}:*`],
+    plugins: Object.entries(plugins)
+      .slice(0, maxPlugins)
+      .flatMap(([name, plugin]) => {
+        if (!/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(name)) return [];
+        return [
+          {
+            ...{
+              name,
+              aliases: [],
+              state: 'running' as const,
+              reason: null,
+              health: null,
+              permissions: [`${name}:*`],
+            },
+            version: typeof plugin.version === 'string' ? plugin.version.slice(0, 64) : '',
+            ui: isRecord(plugin.ui_config) ? plugin.ui_config : {},
           },
-          version: typeof plugin.version === 'string' ? plugin.version.slice(0, 64) : '',
-          ui: isRecord(plugin.ui_config) ? plugin.ui_config : {},
-        },
-      ];
-    }),
+        ];
+      }),
     config: { revision: null, refused: null },
     events: { epoch, last_seq: 0, acknowledged: 0, waiting: 0, dropped_total: 0 },
   };

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { connectionHeader, instanceHeader, instanceIdSchema } from '@gantry/contracts';
+import { connectionHeader, instanceHeader, instanceIdSchema, knownKeysHeader } from '@gantry/contracts';
 import { requestIdOf, toProblemReply } from '@gantry/http';
 import { AppError, isAppError, messageOf, type Part } from '@gantry/kernel';
 import { TunnelDoor, tunnelProtocol } from '@gantry/tunnel';
@@ -63,8 +63,8 @@ export class UpgradeListener implements Part {
         return await this.#register(request, socket, head, plan.token);
       case 'node': {
         const { door, node, path, plugin } = plan;
-        const principal = await this.#callers.principalOf(request, plan.token, door === 'original');
-        const call = { principal, node, plugin, path, requestId: requestIdOf(request) };
+        const caller = await this.#callers.callerOf(request, plan.token, door === 'original');
+        const call = { caller, node, plugin, path, requestId: requestIdOf(request) };
         this.#passing.add(socket);
         socket.once('close', () => this.#passing.delete(socket));
         return await forwardUpgradeToNode(this.#deps, call, request, socket, head);
@@ -88,11 +88,20 @@ export class UpgradeListener implements Part {
     const { credentialId, name } = await checkCredential(this.#deps, credential);
     const address = request.socket.remoteAddress ?? '';
     const tunnel = await this.#tunnels.accept(request, socket, head, name);
-    const claim = { name, credentialId, instance: instance.data, address };
+    const keyIds = parseKeyIds(request.headers[knownKeysHeader]);
+    await this.#deps.keys.learn(keyIds ?? []);
+    const claim = { name, credentialId, instance: instance.data, address, keyIds };
     await registry.claimTunnel(claim, slot, tunnel).catch((error: unknown) => {
       this.#deps.logger.info('a tunnel was refused', { node: name, reason: messageOf(error) });
     });
   }
+}
+
+/** Undefined for an agent that does not say, or says nothing that can be read. */
+function parseKeyIds(text: string | string[] | undefined): readonly number[] | undefined {
+  return typeof text === 'string' && /^\d{1,9}(,\d{1,9}){0,15}$/.test(text)
+    ? text.split(',').map(Number)
+    : undefined;
 }
 
 /** An upgrade that is answered with a problem instead. */

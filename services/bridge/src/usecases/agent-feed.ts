@@ -4,25 +4,36 @@
  * I1. Runs as long as the holder is the one of its name, and tries again after every failure.
  * I2. An event is published once: what was published before a connection broke is skipped when it comes again, and is
  *     acknowledged after it was published.
+ * I3. An agent learns a new key by the word of one that it knows, and is spoken to with the new one only after that.
+ * I4. What an agent sends is read up to a bound: an answer in size and time, an event in size.
  */
 import {
+  type AgentConfigCheck,
+  type AgentConfigDocument,
   type AgentEvent,
   type AgentInfo,
+  agentConfigCheckSchema,
   agentEventSchema,
   agentInfoSchema,
   callerHeader,
 } from '@gantry/contracts';
 import { AppError, delay, fullJitterMs, hasCode, type Logger, messageOf } from '@gantry/kernel';
+import type { BridgeKeys } from './bridge-keys.js';
 import type { CallerStatements } from './caller-statements.js';
 import type { EventHub } from './event-hub.js';
+import type { LabelSettingsRecords } from './label-settings.js';
 import type { NodeRecords } from './node-records.js';
 import type { Holder, NodeRegistry } from './node-registry.js';
+import { readAnswerBody } from './read-answer-body.js';
 import { readServerEvents } from './read-server-events.js';
+import { noSettings, resolveInForce } from './settings-in-force.js';
 
 export interface AgentFeedDeps {
   readonly registry: Pick<NodeRegistry, 'report'>;
   readonly records: NodeRecords;
+  readonly labelSettings: Pick<LabelSettingsRecords, 'all'>;
   readonly statements: CallerStatements;
+  readonly keys: Pick<BridgeKeys, 'current'>;
   readonly hub: EventHub;
   readonly logger: Logger;
 }
@@ -31,6 +42,8 @@ export interface AgentFeedDeps {
 const bridgeUser = 'bridge';
 const bridgeRights = ['agent:bridge', 'agent:read'];
 const callTimeoutMs = 15_000;
+/** Of an answer; what a node says of itself is cut further. */
+const maxAnswerBytes = 1024 * 1024;
 const ackEvery = 100;
 const ackDelayMs = 250;
 const maxKeptPositions = 10_000;
@@ -38,6 +51,7 @@ const maxKeptPositions = 10_000;
 export class AgentFeeds {
   readonly #deps: AgentFeedDeps;
   readonly #running = new Map<string, { readonly holder: Holder; readonly abort: AbortController }>();
+  readonly #teaching = new WeakMap<Holder, Promise<void>>();
   /** The last event that was published, by node. */
   readonly #positions = new Map<string, { readonly epoch: string; readonly seq: number }>();
 
@@ -65,6 +79,36 @@ export class AgentFeeds {
     if (running !== undefined) await this.#configure(running.holder, undefined, running.abort.signal);
   }
 
+  /**
+   * Settings that another bridge changed, and a key whose teaching was not answered: an agent may have taken it, and
+   * would believe the older one for two minutes only. Never throws.
+   */
+  async catchUp(name: string): Promise<void> {
+    const running = this.#running.get(name);
+    if (running === undefined) return;
+    await this.#teach(running.holder, running.abort.signal);
+    const report = this.#deps.records.peek(name)?.report;
+    if (report === undefined) return;
+    await this.#configure(running.holder, report, running.abort.signal).catch((error: unknown) => {
+      this.#deps.logger.debug('settings were not sent', { node: name, reason: messageOf(error) });
+    });
+  }
+
+  /** What the node would say to a document. Undefined when it is not there. @throws {AppError} node-failed, and others */
+  async checkSettings(name: string, document: AgentConfigDocument): Promise<AgentConfigCheck | undefined> {
+    const running = this.#running.get(name);
+    if (running === undefined) return undefined;
+    const { abort, holder } = running;
+    const answer = await this.#call(holder, 'POST', '/agent/config/check', abort.signal, document);
+    return agentConfigCheckSchema.parse(answer);
+  }
+
+  /** Tells every connected agent which key signs by now; others learn it when they connect. Never throws. */
+  async teachAll(): Promise<void> {
+    const all = [...this.#running.values()];
+    await Promise.all(all.map(({ holder, abort }) => this.#teach(holder, abort.signal)));
+  }
+
   /** I1 */
   async #run(holder: Holder, signal: AbortSignal): Promise<void> {
     let attempt = 0;
@@ -72,6 +116,7 @@ export class AgentFeeds {
       try {
         const info = agentInfoSchema.parse(await this.#call(holder, 'GET', '/agent/info', signal));
         await this.#deps.registry.report(holder, info);
+        await this.#teach(holder, signal);
         await this.#configure(holder, info, signal);
         await this.#follow(holder, signal);
         attempt = 0;
@@ -87,9 +132,37 @@ export class AgentFeeds {
     }
   }
 
+  /** I3. One after the other, so that both sides agree on which was the last. */
+  async #teach(holder: Holder, signal: AbortSignal): Promise<void> {
+    const before = this.#teaching.get(holder) ?? Promise.resolve();
+    const turn = before.then(() => this.#teachNow(holder, signal));
+    this.#teaching.set(holder, turn);
+    await turn;
+  }
+
+  async #teachNow(holder: Holder, signal: AbortSignal): Promise<void> {
+    const { id, publicKey } = this.#deps.keys.current;
+    if (holder.keyIds === undefined || (holder.keyIds.length === 1 && holder.keyIds[0] === id)) return;
+    try {
+      await this.#call(holder, 'PUT', '/agent/keys', signal, [{ id, public_key: publicKey }]);
+      holder.keyIds = [id];
+    } catch (error) {
+      if (signal.aborted) return;
+      // It is told again soon (catchUp); until then what it knows goes on to sign.
+      this.#deps.logger.warn('a node did not take the key of the bridge', {
+        node: holder.name,
+        reason: messageOf(error),
+      });
+    }
+  }
+
   async #configure(holder: Holder, info: AgentInfo | undefined, signal: AbortSignal): Promise<void> {
-    const { settings } = await this.#deps.records.find(holder.name);
-    if (settings === undefined || info?.config.revision === settings.revision) return;
+    const record = await this.#deps.records.find(holder.name);
+    const inForce = resolveInForce(record, await this.#deps.labelSettings.all()) ?? noSettings;
+    const { disabled, plugins, revision } = inForce;
+    const settings = { disabled, plugins, revision };
+    // Without any it goes back to what it begins with.
+    if (info !== undefined && (info.config.revision ?? noSettings.revision) === settings.revision) return;
     // A document that the node refused is not sent again and again.
     if (info?.config.refused?.revision === settings.revision) return;
     try {
@@ -175,9 +248,8 @@ export class AgentFeeds {
       signal,
       timeoutMs: callTimeoutMs,
     });
-    const chunks: Buffer[] = [];
-    for await (const chunk of answer.body) chunks.push(chunk as Buffer);
-    const text = Buffer.concat(chunks).toString('utf8');
+    const bounds = { maxBytes: maxAnswerBytes, timeoutMs: callTimeoutMs };
+    const text = (await readAnswerBody(answer.body, bounds)).toString('utf8'); // I4
     if (answer.status >= 300)
       throw new AppError(
         'node-failed',

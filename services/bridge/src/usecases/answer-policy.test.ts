@@ -10,6 +10,8 @@ describe('the policy of answers from plugins', () => {
       'strict-transport-security': 'max-age=1',
       'access-control-allow-origin': '*',
       'x-request-id': 'of the node',
+      location: '/v1/nodes/another/revoke',
+      'content-location': 'https://elsewhere.example/',
       'cache-control': 'max-age=60',
       etag: '"1"',
     },
@@ -23,6 +25,10 @@ describe('the policy of answers from plugins', () => {
   it('drops what concerns the browser, other origins and sign-ins', () => {
     for (const name of ['set-cookie', 'strict-transport-security', 'access-control-allow-origin'])
       expect(answer).not.toHaveProperty([name]);
+  });
+
+  it('drops where else to go: following it would repeat the request, with the token of the caller', () => {
+    for (const name of ['location', 'content-location']) expect(answer).not.toHaveProperty([name]);
   });
 
   it('puts the answer into a sandbox, whatever the plugin says', () => {

@@ -14,21 +14,23 @@ const maxKept = 4096;
 
 export class CallerStatements {
   readonly #clock: Clock;
-  readonly #key: () => SigningKey;
-  #signing: { readonly id: number; readonly key: KeyObject } | undefined;
+  readonly #keyFor: (node: string) => SigningKey;
+  readonly #signing = new Map<number, KeyObject>();
   readonly #kept = new Map<string, { readonly text: string; readonly renewMs: number }>();
 
-  constructor(clock: Clock, key: () => SigningKey) {
+  /** @param keyFor the newest key that the node knows */
+  constructor(clock: Clock, keyFor: (node: string) => SigningKey) {
     this.#clock = clock;
-    this.#key = key;
+    this.#keyFor = keyFor;
   }
 
   stateOf(node: string, user: string, rights: readonly string[]): string {
     const nowMs = this.#clock.now();
-    const name = JSON.stringify([node, user, rights]);
+    const signing = this.#keyFor(node);
+    const { id } = signing;
+    const name = JSON.stringify([node, user, rights, id]);
     const kept = this.#kept.get(name);
     if (kept !== undefined && nowMs < kept.renewMs) return kept.text;
-    const { id, key } = this.#signingKey();
     const statement: CallerStatement = {
       v: 1,
       kid: id,
@@ -38,7 +40,7 @@ export class CallerStatements {
       iat: nowMs,
       exp: nowMs + lifetimeMs,
     };
-    const text = signStatement(statement, key);
+    const text = signStatement(statement, this.#parsed(signing));
     this.#kept.delete(name);
     this.#kept.set(name, { text, renewMs: nowMs + lifetimeMs / 2 });
     for (const oldest of this.#kept.keys()) {
@@ -48,9 +50,9 @@ export class CallerStatements {
     return text;
   }
 
-  #signingKey() {
-    const { id, privateKey } = this.#key();
-    if (this.#signing?.id !== id) this.#signing = { id, key: toPrivateKey(privateKey) };
-    return this.#signing;
+  #parsed({ id, privateKey }: SigningKey): KeyObject {
+    const key = this.#signing.get(id) ?? toPrivateKey(privateKey);
+    this.#signing.set(id, key);
+    return key;
   }
 }

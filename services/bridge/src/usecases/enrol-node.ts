@@ -26,24 +26,37 @@ export async function enrolNode(
   { name, labels, owner = principal.user, replace }: Enrolment,
 ): Promise<NodeEnrolment> {
   const { audit, clock, nodes, settings } = deps;
+  const line = { action: 'node.enrol', user: principal.user, node: name } as const;
+  const refusedWith = (error: AppError): AppError => {
+    audit.record({ ...line, outcome: 'refused', code: error.code });
+    return error;
+  };
   if (owner !== principal.user && !isAdministrator(principal))
-    throw new AppError('forbidden', 'Only administrators may name another owner');
+    throw refusedWith(new AppError('forbidden', 'Only administrators may name another owner'));
   const token = newSecret();
   const expiresAtMs = clock.now() + settings.enrolmentMinutes * 60_000;
   const known = await nodes.find(name);
   if (known === undefined) {
     if (!isAdministrator(principal) && (await nodes.countOwnedBy(owner)) >= settings.maxNodesPerUser)
-      throw new AppError('quota-exceeded', `An account may have ${settings.maxNodesPerUser} nodes`);
+      throw refusedWith(
+        new AppError('quota-exceeded', `An account may have ${settings.maxNodesPerUser} nodes`),
+      );
     const tokenSha256 = hashOfToken(token);
     const createdAtMs = clock.now();
     const node = { name, owner, labels, tokenSha256, tokenExpiresAtMs: expiresAtMs, createdAtMs };
-    if (!(await nodes.create(node))) throw taken(name);
+    if (!(await nodes.create(node))) throw refusedWith(taken(name));
   } else {
-    if (!mayManage(principal, known) || !replace) throw taken(name);
+    if (!mayManage(principal, known) || !replace) throw refusedWith(taken(name));
     await nodes.renewEnrolment(name, hashOfToken(token), expiresAtMs);
   }
-  audit.record({ action: 'node.enrol', outcome: 'done', user: principal.user, node: name });
-  return { name, enrolment_token: token, expires_at: new Date(expiresAtMs).toISOString() };
+  const detail = owner === principal.user ? {} : { detail: `owner=${owner}` };
+  audit.record({ ...line, outcome: 'done', ...detail });
+  return {
+    name,
+    enrolment_token: token,
+    expires_at: new Date(expiresAtMs).toISOString(),
+    bridge_url: settings.publicUrl === '' ? null : settings.publicUrl,
+  };
 }
 
 const taken = (name: string) => new AppError('node-exists', `The name "${name}" is taken`);

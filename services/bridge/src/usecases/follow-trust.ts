@@ -3,8 +3,9 @@
  *
  * I1. Once there are keys there are always keys: what the cloud does not answer changes nothing.
  * I2. A token of a key that is not known yet asks at once, at most twice a second.
+ * I3. Without any key nothing is known of a token: that is no reason to call it invalid.
  */
-import { type Clock, hasCode, type Logger, messageOf, type Part } from '@gantry/kernel';
+import { AppError, type Clock, hasCode, type Logger, messageOf, type Part } from '@gantry/kernel';
 import type { TokenVerifier, VerifiedToken } from '@gantry/tokens';
 import type { CloudTrust, UserTrust } from '../ports.js';
 
@@ -66,9 +67,16 @@ export class TrustFollower implements Part, UserTrust {
       return await this.#deps.verifier.verify(token);
     } catch (error) {
       if (!hasCode(error, 'invalid-token')) throw error;
-      if (this.#deps.clock.monotonicMs() - this.#polledMs < leastBetweenPollsMs) throw error;
       const before = this.#known;
-      await this.poll();
+      if (this.#deps.clock.monotonicMs() - this.#polledMs >= leastBetweenPollsMs) await this.poll();
+      if (!this.hasKeys)
+        throw new AppError(
+          'cloud-unavailable',
+          'The keys of tokens have not come from the cloud frontend yet',
+          {
+            cause: error,
+          },
+        ); // I3
       if (this.#known === before) throw error;
       return this.#deps.verifier.verify(token);
     }

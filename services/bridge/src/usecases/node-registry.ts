@@ -11,9 +11,11 @@
  */
 import type { AgentInfo } from '@gantry/contracts';
 import { AppError, type Clock, type Logger, messageOf, type Part } from '@gantry/kernel';
-import type { EdgeNode, NodeStore } from '@gantry/store';
+import type { EdgeNode, LeaseHolder, NodeStore } from '@gantry/store';
 import type { Tunnel } from '@gantry/tunnel';
 import type { AuditLog, NodeLink } from '../ports.js';
+import { boundReport } from './bound-report.js';
+import { unreachableHere } from './holder-elsewhere.js';
 import type { NodeRecords } from './node-records.js';
 import { TunnelLink } from './tunnel-link.js';
 
@@ -24,6 +26,8 @@ export interface Claim {
   /** Of the process that connects: its further connections join the first. */
   readonly instance: string;
   readonly address: string;
+  /** Ids of the keys of bridges that it knows; undefined: it did not say. */
+  readonly keyIds?: readonly number[] | undefined;
 }
 
 export interface Holder {
@@ -32,27 +36,42 @@ export interface Holder {
   readonly leaseEpoch: number;
   readonly link: NodeLink;
   readonly connectedAtMs: number;
+  /** As in its claim, or taught since. */
+  keyIds: readonly number[] | undefined;
 }
 
 export interface NodeRegistryDeps {
-  readonly nodes: Pick<NodeStore, 'acquireLease' | 'touch' | 'saveReport'>;
+  readonly nodes: Pick<NodeStore, 'acquireLease' | 'releaseLease' | 'touch' | 'saveReport'>;
+  /** Who this bridge is to the others of its store. */
+  readonly self: () => LeaseHolder;
   readonly records: NodeRecords;
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onJoined: (holder: Holder) => void;
   readonly onLost: (holder: Holder, reason: string) => void;
+  /** Its record was read again: another bridge may have changed it. */
+  readonly onTouched?: (holder: Holder) => void;
+  /** Others run there than were known before. */
+  readonly onPluginsChanged?: (holder: Holder) => void;
   readonly touchMs?: number;
 }
 
 const defaultTouchMs = 20_000;
 const drainMs = 1500;
+const firstConnectionMs = 1000;
+/** Longer than an agent takes to dial again at once. */
+const checkMs = 1500;
+const noLease = 'the lease is no longer in force';
 
 export class NodeRegistry implements Part {
   readonly name = 'node registry';
   readonly #deps: NodeRegistryDeps;
   readonly #holders = new Map<string, Holder>();
   readonly #turns = new Map<string, Promise<unknown>>();
+  /** Further connections that came before the first one, by instance. */
+  readonly #firsts = new Map<string, Set<() => void>>();
+  readonly #giving = new Set<Promise<unknown>>();
   #timer: NodeJS.Timeout | undefined;
   #touching: Promise<void> | undefined;
   #isStopping = false;
@@ -72,8 +91,14 @@ export class NodeRegistry implements Part {
   async stop(): Promise<void> {
     this.#isStopping = true;
     clearInterval(this.#timer);
-    await Promise.all([...this.#holders.values()].map(({ link }) => link.drain({ graceMs: drainMs })));
+    await Promise.all(
+      this.holders.map(async (holder) => {
+        await holder.link.drain({ graceMs: drainMs });
+        this.#lost(holder, 'the bridge is stopping');
+      }),
+    );
     await this.#touching;
+    await Promise.all(this.#giving);
   }
 
   get holders(): readonly Holder[] {
@@ -84,25 +109,36 @@ export class NodeRegistry implements Part {
     return this.#holders.get(name);
   }
 
-  /** @throws {AppError} node-unreachable */
-  linkOf(name: string): NodeLink {
-    const link = this.#holders.get(name)?.link;
-    if (link === undefined) throw new AppError('node-unreachable', `${name} is not connected`);
-    return link;
+  /**
+   * The way to a node. Its record is read every two seconds, so that what another bridge of the store did (a newer
+   * lease, a revocation) ends a holder here long before its next turn of I3.
+   * @throws {AppError} node-unreachable, node-elsewhere
+   */
+  linkOf(record: EdgeNode): NodeLink {
+    const holder = this.#holders.get(record.name);
+    if (holder !== undefined && holder.leaseEpoch >= record.leaseEpoch) return holder.link;
+    if (holder !== undefined) this.disconnect(record.name, noLease);
+    throw unreachableHere(record, this.#deps.self().bridgeId, this.#deps.clock.now());
   }
 
   /** A connection of our own agent. The tunnel is closed when it is refused. @throws {AppError} invalid-service-credential */
   async claimTunnel(claim: Claim, slot: number, tunnel: Tunnel): Promise<void> {
     try {
+      if (slot > 0) await this.#untilFirst(claim);
       await this.#inTurn(claim.name, async () => {
         const current = this.#holders.get(claim.name);
         const isSame = current?.instance === claim.instance && current.link instanceof TunnelLink;
+        if (!isSame && slot > 0)
+          throw new AppError('node-unreachable', 'The first connection of the agent is not here');
         if (isSame && (await this.#isInForce(claim))) {
           current.link.add(slot, tunnel);
           return;
         }
         let holder: Holder | undefined;
-        const link = new TunnelLink(claim.name, (reason) => this.#lost(holder, reason));
+        const link = new TunnelLink(claim.name, {
+          empty: (reason) => this.#lost(holder, reason),
+          thinned: () => this.#checkSoon(() => holder),
+        });
         // Before the lease: a connection that ended meanwhile must not take the name over.
         link.add(slot, tunnel);
         if (!link.isOpen) throw new AppError('node-unreachable', 'The connection has ended already');
@@ -112,6 +148,26 @@ export class NodeRegistry implements Part {
       tunnel.close(messageOf(error));
       throw error;
     }
+  }
+
+  /**
+   * Waits a little for the first connection of the agent. It decides where all of them go: if each took the name for
+   * itself, a load balancer that spreads them over several bridges would make these take the node from each other.
+   */
+  async #untilFirst({ instance, name }: Claim): Promise<void> {
+    if (this.#holders.get(name)?.instance === instance) return;
+    const wakers = this.#firsts.get(instance) ?? new Set();
+    this.#firsts.set(instance, wakers);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(done, firstConnectionMs);
+      function done() {
+        clearTimeout(timer);
+        wakers.delete(done);
+        resolve();
+      }
+      wakers.add(done);
+    });
+    if (wakers.size === 0) this.#firsts.delete(instance);
   }
 
   /** Any other kind of link, which is closed when it is refused. @throws {AppError} invalid-service-credential */
@@ -133,8 +189,9 @@ export class NodeRegistry implements Part {
   async evict(name: string, reason: string, change: () => Promise<boolean>): Promise<boolean> {
     return await this.#inTurn(name, async () => {
       const isChanged = await change();
-      this.#deps.records.forget(name);
+      // Before what is known of the node is forgotten: it decides who is told.
       if (isChanged) this.disconnect(name, reason, true);
+      this.#deps.records.forget(name);
       return isChanged;
     });
   }
@@ -149,10 +206,14 @@ export class NodeRegistry implements Part {
   }
 
   /** What an agent says of itself. Ignored from a holder that was fenced. */
-  async report(holder: Holder, report: AgentInfo): Promise<void> {
+  async report(holder: Holder, said: AgentInfo): Promise<void> {
     if (this.#holders.get(holder.name) !== holder) return;
-    if (await this.#deps.nodes.saveReport(holder.name, holder.leaseEpoch, report))
-      await this.#deps.records.refresh(holder.name);
+    const report = boundReport(said);
+    const before = this.#deps.records.peek(holder.name)?.report;
+    if (!(await this.#deps.nodes.saveReport(holder.name, holder.leaseEpoch, report))) return;
+    await this.#deps.records.refresh(holder.name);
+    if (namesOf(before) !== namesOf(report) && this.#holders.get(holder.name) === holder)
+      this.#deps.onPluginsChanged?.(holder);
   }
 
   /** I1 */
@@ -160,7 +221,8 @@ export class NodeRegistry implements Part {
     const { nodes, records, audit, clock, logger, onJoined } = this.#deps;
     if (this.#isStopping) throw new AppError('shutting-down');
     const { name, credentialId } = claim;
-    const leaseEpoch = await nodes.acquireLease({ name, credentialId, kind: link.kind, nowMs: clock.now() });
+    const request = { name, credentialId, kind: link.kind, holder: this.#deps.self(), nowMs: clock.now() };
+    const leaseEpoch = await nodes.acquireLease(request);
     if (leaseEpoch === undefined)
       throw new AppError('invalid-service-credential', `The credential of ${name} is not in force`);
     const previous = this.#holders.get(name);
@@ -168,11 +230,17 @@ export class NodeRegistry implements Part {
       previous.link.close('another agent has taken the name over');
       this.#lost(previous, 'another agent has taken the name over');
     }
-    const holder: Holder = { name, instance: claim.instance, leaseEpoch, link, connectedAtMs: clock.now() };
+    const { instance, keyIds } = claim;
+    const holder: Holder = { name, instance, leaseEpoch, link, connectedAtMs: clock.now(), keyIds };
     this.#holders.set(name, holder);
+    for (const wake of this.#firsts.get(instance) ?? []) wake();
     await records.refresh(name);
     const action = previous === undefined ? 'node.connect' : 'node.take-over';
-    audit.record({ action, outcome: 'done', user: `node:${name}`, node: name, address: claim.address });
+    const owner = records.peek(name)?.owner;
+    audit.record({
+      ...{ action, outcome: 'done', user: `node:${name}`, node: name, address: claim.address },
+      ...(owner === undefined ? {} : { owner }),
+    });
     logger.info('node connected', { op: action, node: name, kind: link.kind, leaseEpoch });
     if (link.isOpen) onJoined(holder);
     else this.#lost(holder, 'the connection has ended already');
@@ -191,21 +259,51 @@ export class NodeRegistry implements Part {
     const { name, leaseEpoch } = holder;
     this.#deps.logger.info('node disconnected', { op: 'node.disconnect', node: name, leaseEpoch, reason });
     this.#deps.onLost(holder, reason);
+    void this.#giveBack(holder);
+  }
+
+  /** So that other bridges do not take the node for connected. A lease that was taken over is not touched. */
+  async #giveBack({ leaseEpoch, name }: Holder): Promise<void> {
+    const { clock, nodes, records, logger } = this.#deps;
+    const given = nodes
+      .releaseLease(name, leaseEpoch, clock.now())
+      .then((isGiven) => (isGiven ? records.refresh(name) : undefined))
+      .catch((error: unknown) => {
+        logger.debug('a lease was not given back', { node: name, reason: messageOf(error) });
+      });
+    this.#giving.add(given);
+    await given;
+    this.#giving.delete(given);
   }
 
   /** I3 */
   async #touchAll(): Promise<void> {
+    for (const holder of this.holders) if (!(await this.#touch(holder))) return;
+  }
+
+  /** False when the store does not answer. */
+  async #touch(holder: Holder): Promise<boolean> {
     const { nodes, records, clock, logger } = this.#deps;
-    for (const holder of this.holders) {
-      const { name, leaseEpoch } = holder;
-      try {
-        if (await nodes.touch(name, leaseEpoch, clock.now())) await records.find(name);
-        else if (this.#holders.get(name) === holder) this.disconnect(name, 'the lease is no longer in force');
-      } catch (error) {
-        logger.warn('a node cannot be kept up to date', { node: name, reason: messageOf(error) });
-        return;
-      }
+    const { name, leaseEpoch } = holder;
+    try {
+      if (await nodes.touch(name, leaseEpoch, clock.now())) {
+        await records.find(name);
+        this.#deps.onTouched?.(holder);
+      } else if (this.#holders.get(name) === holder) this.disconnect(name, noLease);
+      return true;
+    } catch (error) {
+      logger.warn('a node cannot be kept up to date', { node: name, reason: messageOf(error) });
+      return false;
     }
+  }
+
+  /** A connection that ended here may have been dialled again at another bridge, which has the node then. */
+  #checkSoon(holderOf: () => Holder | undefined): void {
+    const timer = setTimeout(() => {
+      const holder = holderOf();
+      if (holder !== undefined && this.#holders.get(holder.name) === holder) void this.#touch(holder);
+    }, checkMs);
+    timer.unref();
   }
 
   /** I2 */
@@ -221,3 +319,6 @@ export class NodeRegistry implements Part {
     }
   }
 }
+
+const namesOf = (report: AgentInfo | undefined): string =>
+  JSON.stringify(report?.plugins.map(({ name, state }) => [name, state]) ?? []);

@@ -4,10 +4,12 @@
  * I1. A session is used by who registered it. Others, and everyone after a restart of the bridge, are told that it is
  *     unknown, as an edge says of one that has ended; who manages the node may use any.
  * I2. A list of sessions has the caller's own.
+ * I3. Bounded, for each user as well: who registers very many loses their own oldest, and nobody else theirs.
  */
 import { Readable } from 'node:stream';
 import { AppError } from '@gantry/kernel';
 import type { TunnelAnswer, TunnelTarget } from '@gantry/tunnel';
+import { readAnswerBody } from './read-answer-body.js';
 
 export interface SessionCall {
   readonly node: string;
@@ -20,10 +22,16 @@ export interface SessionCall {
 }
 
 const maxKept = 10_000;
+const maxPerUser = 500;
+/** A list of sessions, or the word of a new one. */
+const bounds = { maxBytes: 1024 * 1024, timeoutMs: 15_000 };
 const sid = /^session\.[0-9a-z]+$/i;
+const maxIdChars = 128;
 
 export class OriginalSessions {
   readonly #owners = new Map<string, string>();
+  /** By user, the oldest first. */
+  readonly #ofUser = new Map<string, Set<string>>();
 
   /** The link, as this caller may use it. */
   guard(link: TunnelTarget, call: SessionCall): TunnelTarget {
@@ -55,12 +63,34 @@ export class OriginalSessions {
   async #remember(call: SessionCall, answer: TunnelAnswer): Promise<TunnelAnswer> {
     const { bytes, value } = await readJson(answer);
     const { sid: id } = (value ?? {}) as { sid?: unknown };
-    if (typeof id === 'string') this.#owners.set(keyOf(call, id), call.user);
+    if (typeof id === 'string' && id.length <= maxIdChars) this.#keep(keyOf(call, id), call.user);
+    return withBody(answer, bytes);
+  }
+
+  /** I3 */
+  #keep(key: string, user: string): void {
+    this.#forget(key);
+    const own = this.#ofUser.get(user) ?? new Set();
+    this.#ofUser.set(user, own);
+    own.add(key);
+    this.#owners.set(key, user);
+    for (const oldest of own) {
+      if (own.size <= maxPerUser) break;
+      this.#forget(oldest);
+    }
     for (const oldest of this.#owners.keys()) {
       if (this.#owners.size <= maxKept) break;
-      this.#owners.delete(oldest);
+      this.#forget(oldest);
     }
-    return withBody(answer, bytes);
+  }
+
+  #forget(key: string): void {
+    const user = this.#owners.get(key);
+    if (user === undefined) return;
+    this.#owners.delete(key);
+    const own = this.#ofUser.get(user);
+    own?.delete(key);
+    if (own?.size === 0) this.#ofUser.delete(user);
   }
 
   /** I2 */
@@ -87,9 +117,7 @@ function segmentsOf(path: string): string[] {
 }
 
 async function readJson({ body }: TunnelAnswer): Promise<{ bytes: Buffer; value: unknown }> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of body) chunks.push(chunk as Buffer);
-  const bytes = Buffer.concat(chunks);
+  const bytes = await readAnswerBody(body, bounds);
   try {
     return { bytes, value: JSON.parse(bytes.toString('utf8')) };
   } catch {

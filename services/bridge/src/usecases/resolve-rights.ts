@@ -26,3 +26,16 @@ export function resolveRights(principal: Principal, node: NodeAccess): readonly 
 /** Whether the rights cover all of a plugin; for nodes that do not check rights themselves. */
 export const coversPlugin = (rights: readonly string[], names: readonly string[]): boolean =>
   rights.some((right) => right === '*' || names.some((name) => right === `${name}:*`));
+
+/** Whether the rights are of the plugin at all, whatever they allow there. */
+export const concernsPlugin = (rights: readonly string[], names: readonly string[]): boolean =>
+  rights.some((right) => right === '*' || names.some((name) => right.startsWith(`${name}:`)));
+
+/** The names of plugins that original edges have, and ours. */
+const pluginFamilies: readonly (readonly string[])[] = [
+  ['psij', 'jobs'],
+  ['queue_info', 'queue-info', 'queues'],
+  ['staging', 'files'],
+];
+export const familyOf = (plugin: string): readonly string[] =>
+  pluginFamilies.find((names) => names.includes(plugin)) ?? [plugin];

@@ -2,16 +2,28 @@ import type { Tunnel, TunnelAnswer, TunnelConnect, TunnelConnection, TunnelReque
 import { TunnelGroup } from '@gantry/tunnel';
 import type { NodeLink } from '../ports.js';
 
+/** Two for each slot: one that is replaced ends a moment after the one that replaces it is here. */
+const maxTunnels = 16;
+
+export interface LinkEvents {
+  /** The last connection has ended. */
+  readonly empty: (reason: string) => void;
+  /** One has ended that was not dialled again, and others are open. */
+  readonly thinned: () => void;
+}
+
 /** The tunnels of one agent process as one link; each of its slots is one connection. */
 export class TunnelLink implements NodeLink {
   readonly kind = 'gantry' as const;
   readonly name: string;
   readonly #group: TunnelGroup;
   readonly #slots = new Map<number, Tunnel>();
+  readonly #on: LinkEvents;
 
-  constructor(name: string, onEmpty: (reason: string) => void) {
+  constructor(name: string, on: LinkEvents) {
     this.name = name;
-    this.#group = new TunnelGroup(name, { onEmpty: ({ reason }) => onEmpty(reason) });
+    this.#on = on;
+    this.#group = new TunnelGroup(name, { maxTunnels, onEmpty: ({ reason }) => on.empty(reason) });
   }
 
   /** An agent that dials a slot again has lost what was there, also when we have not noticed. @throws node-busy */
@@ -19,6 +31,9 @@ export class TunnelLink implements NodeLink {
     this.#group.add(tunnel);
     this.#slots.get(slot)?.close('the agent has dialled again');
     this.#slots.set(slot, tunnel);
+    void tunnel.closed.then(() => {
+      if (this.#slots.get(slot) === tunnel && this.isOpen) this.#on.thinned();
+    });
   }
 
   get isOpen(): boolean {

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { connectionHeader, instanceHeader, type NodeCredential, tunnelPath } from '@gantry/contracts';
+import {
+  connectionHeader,
+  instanceHeader,
+  knownKeysHeader,
+  type NodeCredential,
+  tunnelPath,
+} from '@gantry/contracts';
 import type { Logger, Part } from '@gantry/kernel';
 import { type Dialler, type DialState, dialTunnel, type TunnelHandler } from '@gantry/tunnel';
 
@@ -39,9 +45,11 @@ export class BridgeConnection implements Part {
         authorization: `Bearer ${credential()?.credential ?? ''}`,
         [instanceHeader]: this.#instance,
         [connectionHeader]: String(slot),
+        [knownKeysHeader]: (credential()?.bridge_keys ?? []).map(({ id }) => id).join(','),
       }),
       ...(ca === undefined ? {} : { tls: { ca } }),
       handler,
+      onConnect: handler,
       connections,
       logger,
       onState: (state, slot) => this.#tell(state, slot),

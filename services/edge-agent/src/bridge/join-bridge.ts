@@ -1,8 +1,9 @@
 import { readFile, rm } from 'node:fs/promises';
 import { request } from 'node:https';
-import { type NodeCredential, nodeCredentialSchema } from '@gantry/contracts';
+import { enrolmentNonceHeader, type NodeCredential, nodeCredentialSchema } from '@gantry/contracts';
 import { delay, fullJitterMs, type Logger, messageOf } from '@gantry/kernel';
 import { readCredential, writeCredential } from './credential-file.js';
+import { forgetNonce, nonceFor } from './enrolment-nonce.js';
 
 export interface JoinOptions {
   readonly name: string;
@@ -10,12 +11,13 @@ export interface JoinOptions {
   readonly bridgeUrl: string;
   readonly ca: string | undefined;
   readonly dataDir: string;
-  /** Empty: none. */
+  /** Empty: none; `-`: standard input. */
   readonly enrolmentTokenFile: string;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
 
+const fromInput = '-';
 const timeoutMs = 15_000;
 const maxAnswerChars = 64 * 1024;
 
@@ -32,19 +34,22 @@ export async function joinBridge(options: JoinOptions): Promise<NodeCredential> 
   if (token === undefined) {
     if (kept !== undefined) return kept;
     throw new Error(
-      `The node "${name}" is not enrolled. Run "gantry nodes enrol ${name}" where the platform is, put the token into a ` +
-        'file of mode 0600, and name it with GANTRY_NODE_ENROLMENT_TOKEN_FILE.',
+      `The node "${name}" is not enrolled. Run "gantry nodes enrol ${name}" where the platform is, and here what it ` +
+        'prints; or put the token into a file of mode 0600, and name it with GANTRY_NODE_ENROLMENT_TOKEN_FILE.',
     );
   }
+  // An answer that is lost on its way is asked for again, also by the next process: the token works once.
+  const nonce = await nonceFor(dataDir, token);
   for (let attempt = 0; ; attempt += 1) {
-    const answer = await redeem(options, token).catch((error: unknown) => ({
+    const answer = await redeem(options, token, nonce).catch((error: unknown) => ({
       status: 0,
       text: messageOf(error),
     }));
     if (answer.status === 201) {
       const credential = nodeCredentialSchema.parse(JSON.parse(answer.text));
       await writeCredential(dataDir, credential);
-      await rm(enrolmentTokenFile, { force: true });
+      await forgetNonce(dataDir);
+      if (enrolmentTokenFile !== fromInput) await rm(enrolmentTokenFile, { force: true });
       return credential;
     }
     if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) {
@@ -63,6 +68,7 @@ export async function joinBridge(options: JoinOptions): Promise<NodeCredential> 
 
 async function readToken(path: string): Promise<string | undefined> {
   if (path === '') return undefined;
+  if (path === fromInput) return (await readInput()).trim() || undefined;
   try {
     return (await readFile(path, 'utf8')).trim() || undefined;
   } catch {
@@ -70,14 +76,28 @@ async function readToken(path: string): Promise<string | undefined> {
   }
 }
 
+/** Until its end, as a pipe gives it. */
+async function readInput(): Promise<string> {
+  let text = '';
+  for await (const piece of process.stdin.setEncoding('utf8')) {
+    text += piece as string;
+    if (text.length > maxAnswerChars) throw new Error('Standard input is no enrolment token: it is too long');
+  }
+  return text;
+}
+
 interface Answer {
   readonly status: number;
   readonly text: string;
 }
 
-async function redeem({ bridgeUrl, ca, name, signal }: JoinOptions, token: string): Promise<Answer> {
+async function redeem(
+  { bridgeUrl, ca, name, signal }: JoinOptions,
+  token: string,
+  nonce: string,
+): Promise<Answer> {
   const url = `${bridgeUrl}/v1/nodes/${encodeURIComponent(name)}/credential`;
-  const headers = { authorization: `Bearer ${token}` };
+  const headers = { authorization: `Bearer ${token}`, [enrolmentNonceHeader]: nonce };
   const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   if (ca !== undefined && url.startsWith('https:')) return await postWithAuthority(url, headers, ca, limit);
   const response = await fetch(url, { method: 'POST', headers, signal: limit, redirect: 'error' });

@@ -56,6 +56,25 @@ describe('who calls', () => {
     await expect(ask(make())).rejects.toMatchObject({ code: 'invalid-token' });
   });
 
+  it('is believed by a key that was replaced for as long as its word is under way, and by the new one at once', async () => {
+    let current = credential;
+    const learned = createCallerVerifier(() => current, clock);
+    const tell = (kid: number, by: typeof key) =>
+      learned({
+        method: 'GET',
+        target: '/',
+        headers: { [callerHeader]: signStatement(statement({ kid }), by.privateKey) },
+      });
+    expect(await tell(1, key)).toMatchObject({ user: 'ada' });
+    await expect(tell(2, other)).rejects.toMatchObject({ code: 'invalid-token' });
+    current = { ...credential, bridge_keys: [{ id: 2, public_key: other.publicKey }] };
+    expect(await tell(2, other)).toMatchObject({ user: 'ada' });
+    expect(await tell(1, key)).toMatchObject({ user: 'ada' });
+    nowMs += 121_000;
+    await expect(tell(1, key)).rejects.toMatchObject({ code: 'invalid-token' });
+    expect(await tell(2, other)).toMatchObject({ user: 'ada' });
+  });
+
   it('is unknown before the node has a credential', async () => {
     const early = createCallerVerifier(() => undefined, clock);
     const headers = { [callerHeader]: signStatement(statement(), key.privateKey) };

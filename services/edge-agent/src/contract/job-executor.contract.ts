@@ -2,27 +2,19 @@
 import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  type JobDetail,
-  type JobEvent,
-  jobDetailSchema,
-  jobListSchema,
-  jobSummarySchema,
-} from '@gantry/contracts';
+import { jobListSchema, jobSummarySchema } from '@gantry/contracts';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { jobsPlugin } from '../plugins/jobs/index.js';
 import { type CallInit, type RunningAgent, startAgent } from '../test-support/start-agent.js';
 import { startAgentProcess } from '../test-support/start-agent-process.js';
+import { type Call, isOver, readEvents, showJob, spooledEvents, until, untilJob } from './follow-jobs.js';
+import { describeOlderJobClients } from './older-job-clients.contract.js';
 
 export interface ExecutorContractOptions {
   readonly executor: 'local' | 'slurm';
   /** Settings of the plugin, once what it needs runs. */
   readonly settings: () => Readonly<Record<string, unknown>>;
 }
-
-const endMs = 60_000;
-
-type Call = (path: string, init?: CallInit) => Promise<Response>;
 
 export function describeJobExecutor({ executor, settings }: ExecutorContractOptions): void {
   describe(`the executor ${executor} keeps the contract of executors`, () => {
@@ -127,6 +119,37 @@ export function describeJobExecutor({ executor, settings }: ExecutorContractOpti
       expect(await read(job_id, 'stdout')).toBe('out\n');
     });
 
+    it('makes the folders of the output, and puts both outputs into one file when they are one', async () => {
+      const { job_id } = await submit({
+        ...script('echo out; echo err >&2; echo out again'),
+        directory: folder,
+        stdout_path: 'made/for it/both',
+        stderr_path: 'made/for it/both',
+      });
+      expect(await ended(job_id)).toMatchObject({ state: 'COMPLETED' });
+      expect(await readFile(join(folder, 'made/for it/both'), 'utf8')).toBe('out\nerr\nout again\n');
+      const array = await submit({
+        ...script('echo "$GANTRY_ARRAY_INDEX"'),
+        array: { indices: '3,5' },
+        directory: folder,
+        stdout_path: 'element {index}/out',
+      });
+      expect(await ended(array.job_id)).toMatchObject({ state: 'COMPLETED' });
+      expect(await readFile(join(folder, 'element 5/out'), 'utf8')).toBe('5\n');
+      // The directory itself is never made: it would hide a mistake.
+      const nowhere = join(folder, 'not there');
+      const lost = await submit({ ...script('echo ran'), directory: nowhere, stdout_path: 'sub/out' });
+      expect(await ended(lost.job_id)).toMatchObject({ state: 'FAILED' });
+      await expect(access(nowhere)).rejects.toMatchObject({ code: 'ENOENT' });
+    });
+
+    it('takes names that look like options as names', async () => {
+      const name = '#SBATCH --partition=nowhere $(touch pwned-by-name) --wrap=id';
+      const { job_id } = await submit({ ...script('exit 0'), name, directory: folder });
+      expect(await ended(job_id)).toMatchObject({ state: 'COMPLETED', name });
+      await expect(access(join(folder, 'pwned-by-name'))).rejects.toMatchObject({ code: 'ENOENT' });
+    });
+
     it('says so when there is no such executable or directory', async () => {
       const missing = await ended((await submit({ executable: '/no/such/program' })).job_id);
       expect(missing).toMatchObject({ state: 'FAILED' });
@@ -191,8 +214,12 @@ export function describeJobExecutor({ executor, settings }: ExecutorContractOpti
       const ran = join(folder, 'ran');
       const held = await submit({ ...script(`echo x >>${ran}`), hold: true });
       const doomed = await submit({ ...script(`echo y >>${ran}`), hold: true });
-      expect(await untilJob(call, held.job_id, ({ state }) => state === 'QUEUED')).toMatchObject({
+      // It says what it waits for.
+      const waiting = await untilJob(call, held.job_id, ({ message }) => message !== null);
+      expect(waiting).toMatchObject({
         is_held: true,
+        state: 'QUEUED',
+        message: expect.stringMatching(/held/i),
       });
       const cancelled = await cancel(doomed.job_id);
       expect([cancelled.status, await cancelled.json()]).toMatchObject([200, { state: 'CANCELED' }]);
@@ -201,6 +228,7 @@ export function describeJobExecutor({ executor, settings }: ExecutorContractOpti
       expect(await ended(held.job_id)).toMatchObject({ state: 'COMPLETED' });
       expect(await readFile(ran, 'utf8')).toBe('x\n');
       expect(await show(doomed.job_id)).toMatchObject({ state: 'CANCELED', started_at: null });
+      expect(await show(held.job_id)).toMatchObject({ message: null });
       const late = await call(`/jobs/jobs/${held.job_id}/hold`, { method: 'POST' });
       expect([late.status, await late.json()]).toMatchObject([409, { code: 'job-not-waiting' }]);
     });
@@ -297,6 +325,13 @@ export function describeJobExecutor({ executor, settings }: ExecutorContractOpti
         [{ resources: { cpus: 1 } }, 'cpus'],
         [{ custom_attributes: { 'pbs.foo': '1' } }, 'pbs.foo'],
         [{ custom_attributes: { 'slurm.no_such_option': '1' } }, 'slurm.no_such_option'],
+        [{ custom_attributes: { 'slurm.comment': 'a\n#SBATCH --partition=nowhere' } }, 'slurm.comment'],
+        [{ name: 'a\n#SBATCH --partition=nowhere' }, '/body/spec/name'],
+        [{ queue: 'a --wrap=id' }, '/body/spec/queue'],
+        [{ environment: { 'A=1;id;B': '' } }, 'environment'],
+        [{ environment: { OPTIND: 'x' } }, 'environment/OPTIND'],
+        [{ array: { indices: '0-3', throttle: 2 } }, 'throttle'],
+        [{ resources: { processes_per_node: 3, exclusive: 'yes' } }, 'exclusive'],
       ];
       for (const [extra, word] of cases) {
         const response = await call('/jobs/jobs', {
@@ -308,6 +343,40 @@ export function describeJobExecutor({ executor, settings }: ExecutorContractOpti
       }
     });
 
+    it('lists what is asked for, page by page, newest first', async () => {
+      const user = 'grace';
+      const as: CallInit = { user };
+      const run = async (name: string, text: string) => {
+        const { job_id } = await submit({ ...script(text), name }, as);
+        await untilJob(
+          (path, init) => call(path, { ...init, ...as }),
+          job_id,
+          ({ state }) => isOver(state),
+        );
+        return job_id;
+      };
+      const [one, two, three] = [
+        await run('a', 'exit 0'),
+        await run('b', 'exit 1'),
+        await run('a', 'exit 1'),
+      ];
+      const list = async (query: string) => {
+        const response = await call(`/jobs/jobs${query}`, as);
+        const { jobs, next } = jobListSchema.parse(await response.json());
+        return { ids: jobs.map(({ job_id }) => job_id), next };
+      };
+      expect(await list('')).toEqual({ ids: [three, two, one], next: null });
+      expect((await list('?state=FAILED')).ids).toEqual([three, two]);
+      expect((await list('?state=COMPLETED&state=CANCELED')).ids).toEqual([one]);
+      expect((await list('?name=a&state=FAILED')).ids).toEqual([three]);
+      expect((await list(`?executor=${executor}&queue=no-such`)).ids).toEqual([]);
+      const page = await list('?limit=2');
+      expect(page.ids).toEqual([three, two]);
+      expect(await list(`?limit=2&after=${page.next}`)).toEqual({ ids: [one], next: null });
+      for (const query of ['?state=DONE', '?walltime=1', '?limit=0'])
+        expect([query, (await call(`/jobs/jobs${query}`, as)).status]).toEqual([query, 422]);
+    });
+
     it('takes a submission once, however often it is sent', async () => {
       const init: CallInit = { headers: { 'idempotency-key': 'the-same' } };
       const spec = { executable: '/bin/true' };
@@ -317,53 +386,7 @@ export function describeJobExecutor({ executor, settings }: ExecutorContractOpti
       await ended(first.job_id);
     });
 
-    it('answers an older client in its own words', async () => {
-      const { sid } = (await (await call('/psij/register_session', { json: {} })).json()) as { sid: string };
-      const job_spec = {
-        executable: '/bin/sh',
-        arguments: ['-c', 'echo hello; echo oops >&2'],
-        directory: folder,
-        environment: { A: 'b' },
-        attributes: { duration: '600' },
-        custom_attributes: {},
-      };
-      const submitted = await call(`/psij/submit/${sid}`, { json: { job_spec, executor } });
-      const { job_id, native_id } = (await submitted.json()) as { job_id: string; native_id: string };
-      expect(typeof native_id).toBe('string');
-      await ended(job_id);
-      const status = await call(`/psij/status/${sid}/${job_id}?stdout_offset=2`);
-      expect(await status.json()).toMatchObject({
-        job_id,
-        native_id,
-        state: 'COMPLETED',
-        exit_code: 0,
-        stdout: 'llo\n',
-        stdout_offset: 6,
-        stderr: 'oops\n',
-        stderr_offset: 5,
-        executor,
-        duration: 600,
-        queue_name: null,
-      });
-      const list = await call(`/psij/list_jobs/${sid}`);
-      expect(await list.json()).toMatchObject({
-        jobs: [{ job_id, state: 'COMPLETED', executable: '/bin/sh' }],
-      });
-      const sleeping = await call(`/psij/submit/${sid}`, {
-        json: { job_spec: { executable: '/bin/sleep', arguments: ['600'] }, executor },
-      });
-      const { job_id: other } = (await sleeping.json()) as { job_id: string };
-      const cancelled = await until(async () => {
-        const answer = (await (
-          await call(`/psij/cancel/${sid}/${other}`, { method: 'POST' })
-        ).json()) as object;
-        return 'status' in answer && answer.status === 'canceled' ? answer : undefined;
-      });
-      expect(cancelled).toEqual({ job_id: other, status: 'canceled' });
-      const unknown = { executable: '/bin/true', attributes: { nodes: 3 } };
-      const refused = await call(`/psij/submit/${sid}`, { json: { job_spec: unknown, executor } });
-      expect([refused.status, await refused.text()]).toEqual([422, expect.stringContaining('nodes')]);
-    });
+    describeOlderJobClients({ executor, call, folder: () => folder });
 
     it('goes on with its jobs after the agent was killed, and says how they ended', async () => {
       const dataDir = join(folder, 'killed-agent');
@@ -414,65 +437,4 @@ export function describeJobExecutor({ executor, settings }: ExecutorContractOpti
       }
     });
   });
-}
-
-const isOver = (state: string): boolean => ['COMPLETED', 'FAILED', 'CANCELED'].includes(state);
-
-async function showJob(call: Call, id: string): Promise<JobDetail> {
-  const response = await call(`/jobs/jobs/${id}`);
-  return jobDetailSchema.parse(await response.json());
-}
-
-async function untilJob(call: Call, id: string, isWanted: (job: JobDetail) => boolean): Promise<JobDetail> {
-  let last: JobDetail | undefined;
-  try {
-    return await until(async () => {
-      last = await showJob(call, id);
-      return isWanted(last) ? last : undefined;
-    });
-  } catch (error) {
-    throw new Error(`The job is ${JSON.stringify(last)}`, { cause: error });
-  }
-}
-
-async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
-  const giveUpMs = performance.now() + endMs;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    if (performance.now() > giveUpMs) throw new Error(`waited ${endMs} ms in vain`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-/** Reads a stream of server-sent events that ends. */
-async function readEvents(response: Response): Promise<readonly JobEvent[]> {
-  const text = await response.text();
-  return text
-    .split('\n')
-    .filter((line) => line.startsWith('data: '))
-    .map((line) => JSON.parse(line.slice(6)) as JobEvent);
-}
-
-/** What waits in the spool of an agent for its bridge, until every job has said its last word. */
-async function spooledEvents(call: Call, ids: readonly string[]): Promise<readonly JobEvent[]> {
-  const leave = new AbortController();
-  const response = await call('/agent/events', { rights: ['agent:bridge'], signal: leave.signal });
-  const events: JobEvent[] = [];
-  let rest = '';
-  const over = new Set<string>();
-  for await (const piece of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-    const lines = (rest + piece).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) {
-      if (!line.startsWith('data: ')) continue;
-      const { topic, data } = JSON.parse(line.slice(6)) as { topic: string; data: JobEvent };
-      if (topic !== 'job_status') continue;
-      events.push(data);
-      if (isOver(data.state)) over.add(data.job_id);
-    }
-    if (ids.every((id) => over.has(id))) break;
-  }
-  leave.abort();
-  return events;
 }

@@ -1,4 +1,10 @@
-import { type AgentInfo, eventAckSchema } from '@gantry/contracts';
+import {
+  type AgentConfigCheck,
+  type AgentInfo,
+  type BridgeKeys,
+  bridgeKeysSchema,
+  eventAckSchema,
+} from '@gantry/contracts';
 import { z } from 'zod';
 import type { EventSpool } from './event-spool.js';
 import { corePluginName } from './permissions.js';
@@ -9,6 +15,10 @@ export interface CoreDeps {
   readonly info: () => AgentInfo;
   /** @throws {AppError} invalid-request */
   readonly configure: (document: unknown) => Promise<void>;
+  /** @throws {AppError} invalid-request */
+  readonly check: (document: unknown) => AgentConfigCheck;
+  /** From now on the bridge signs with one of these; resolves when they are kept. */
+  readonly learnKeys: (keys: BridgeKeys) => Promise<void>;
   readonly spool: EventSpool;
 }
 
@@ -40,6 +50,24 @@ export function createCorePlugin(deps: CoreDeps): AgentPlugin {
           handler: async (call) => {
             await deps.configure(await call.readJson(z.unknown(), maxDocumentBytes));
             return info();
+          },
+        },
+        {
+          method: 'POST',
+          path: '/config/check',
+          permission: bridgePermission,
+          maxBodyBytes: maxDocumentBytes,
+          handler: async (call) => ({
+            json: deps.check(await call.readJson(z.unknown(), maxDocumentBytes)),
+          }),
+        },
+        {
+          method: 'PUT',
+          path: '/keys',
+          permission: bridgePermission,
+          handler: async (call) => {
+            await deps.learnKeys(await call.readJson(bridgeKeysSchema));
+            return {};
           },
         },
         {

@@ -9,10 +9,11 @@
  */
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type { AgentConfigDocument, PluginInfo } from '@gantry/contracts';
+import type { AgentConfigCheck, AgentConfigDocument, PluginInfo } from '@gantry/contracts';
 import { AppError, type Clock, fullJitterMs, type Logger, messageOf } from '@gantry/kernel';
 import type { AgentMetrics } from './agent-metrics.js';
 import {
+  checkDocument,
   emptyDocument,
   type LocalSettings,
   type PluginSettings,
@@ -105,6 +106,11 @@ export class PluginHost {
         throw error;
       }
     });
+  }
+
+  /** What a document would meet with, without taking it. @throws {AppError} invalid-request: it is none */
+  check(document: unknown): AgentConfigCheck {
+    return checkDocument(this.#options.plugins, this.#options.local, parseDocument(document));
   }
 
   /** @throws {AppError} plugin-not-found with the reason why it is not there, plugin-unavailable */

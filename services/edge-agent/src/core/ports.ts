@@ -3,7 +3,7 @@
  * {@link AgentPlugin}; the agent does routing, permissions, sessions, limits, configuration and events for all of them.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { Clock, Logger } from '@gantry/kernel';
 import type { z } from 'zod';
 
@@ -101,6 +101,8 @@ export interface PluginRoute {
   readonly timeoutMs?: number;
   /** 1 MiB unless given; Infinity leaves it to the handler. */
   readonly maxBodyBytes?: number;
+  /** With GET: asked for by an upgrade, and answered with `socket`. */
+  readonly isWebSocket?: boolean;
   readonly handler: (call: PluginCall) => Promise<PluginReply>;
 }
 
@@ -162,7 +164,7 @@ export interface ServerEvent {
   readonly data: unknown;
 }
 
-/** At most one of `json`, `bytes`, `stream` and `events`; none: no body, and 204 unless `status` is given. */
+/** At most one of `json`, `bytes`, `stream`, `events` and `socket`; none: no body, and 204 unless `status` is given. */
 export interface PluginReply {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
@@ -172,4 +174,6 @@ export interface PluginReply {
   readonly stream?: Readable;
   /** Sent as server-sent events; `return()` is called when the caller leaves. */
   readonly events?: AsyncIterable<ServerEvent>;
+  /** Connected with the caller's WebSocket, both ways, until either ends; destroyed then. */
+  readonly socket?: Duplex;
 }

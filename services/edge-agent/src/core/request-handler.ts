@@ -23,9 +23,10 @@ import {
 import type { AgentMetrics } from './agent-metrics.js';
 import { CallDeadline } from './call-deadline.js';
 import { linkSignals } from './link-signals.js';
+import { passSocket } from './pass-socket.js';
 import { demandPermission } from './permissions.js';
 import type { ServingPlugin } from './plugin-slot.js';
-import type { PluginCall, PluginReply, VerifyCaller } from './ports.js';
+import type { PluginCall, PluginReply, PluginRoute, VerifyCaller } from './ports.js';
 import { toProblemReply } from './problem-reply.js';
 import { checkAnnouncedLength, defaultMaxBodyBytes, limitBody, readJsonBody } from './read-body.js';
 import type { RouteMatch } from './route-table.js';
@@ -134,6 +135,7 @@ async function serve(
   const match = plugin.table.match(method, path);
   progress.route = match.route.path;
   demandPermission(caller, match.route.permission, plugin.name, deps.clock.now());
+  demandKind(match.route, method === 'CONNECT');
   checkAnnouncedLength(request.headers['content-length'], match.route.maxBodyBytes ?? defaultMaxBodyBytes);
   const giveBack = plugin.slots.take(caller.user);
   const ending = new AbortController();
@@ -150,11 +152,19 @@ async function serve(
       session: sid === undefined ? undefined : plugin.sessions.use(sid, caller.user),
     };
     const reply = await runHandler(request, call, match, plugin, ending, deps);
-    await writeReply(response, reply, options);
+    if (reply.socket === undefined) await writeReply(response, reply, options);
+    else await passSocket(request, response, reply.socket, ending.signal);
   } finally {
     unlink();
     giveBack();
   }
+}
+
+/** @throws {AppError} method-not-allowed for an upgrade where there is no WebSocket, and the other way round */
+function demandKind({ isWebSocket = false }: PluginRoute, isUpgrade: boolean): void {
+  if (isWebSocket === isUpgrade) return;
+  const detail = isUpgrade ? 'There is no WebSocket here' : 'This is a WebSocket: ask for an upgrade';
+  throw new AppError('method-not-allowed', detail, { headers: { allow: 'GET' } });
 }
 
 type CallStart = Omit<PluginCall, 'body' | 'readJson' | 'signal' | 'params'>;
@@ -257,7 +267,8 @@ function logFailure(
   progress: Progress,
   { logger }: RequestHandlerDeps,
 ): void {
-  const isExpected = hasCode(error, 'plugin-unavailable') || hasCode(error, 'plugin-busy');
+  const expected = ['plugin-unavailable', 'plugin-busy', 'port-closed'] as const;
+  const isExpected = expected.some((code) => hasCode(error, code));
   const cause = isAppError(error) && error.cause !== undefined ? error.cause : error;
   logger[isExpected ? 'warn' : 'error']('a plugin call failed', {
     op: 'plugin.call',

@@ -30,13 +30,14 @@ export class RouteTable {
   }
 
   /**
+   * @param method as in HTTP/2: an upgrade is CONNECT
    * @param path raw, from after the name of the plugin: `/jobs/a%2Fb`
    * @throws {AppError} route-not-found, method-not-allowed with Allow, malformed-request
    */
   match(method: string, path: string): RouteMatch {
     const segments = path.split('/').slice(1);
     const fitting = this.#routes.filter((candidate) => fits(candidate, segments));
-    const wanted = method === 'HEAD' ? 'GET' : method;
+    const wanted = method === 'HEAD' || method === 'CONNECT' ? 'GET' : method;
     const found = fitting.find(({ route }) => route.method === wanted);
     if (found !== undefined) return { route: found.route, params: paramsOf(found, segments) };
     if (fitting.length === 0)

@@ -49,12 +49,20 @@ async function takeLock(lock: string, mine: string, path: string): Promise<void>
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
-    const [pid = '', startTime = ''] = (await readFile(lock, 'utf8').catch(() => '')).trim().split(' ');
-    if (pid !== '' && (await startTimeOf(Number(pid))) === startTime)
+    const pid = await findAgentProcess(path);
+    if (pid !== undefined)
       throw new Error(`The agent with process id ${pid} works in ${path} already; stop it first`);
     await rm(lock, { force: true });
   }
   throw new Error(`Cannot lock ${path}: another agent starts at the same time`);
+}
+
+/** The process of the agent that works in a folder; undefined when none does. */
+export async function findAgentProcess(path: string): Promise<number | undefined> {
+  const [pid = '', startTime = ''] = (await readFile(join(path, lockName), 'utf8').catch(() => ''))
+    .trim()
+    .split(' ');
+  return pid !== '' && (await startTimeOf(Number(pid))) === startTime ? Number(pid) : undefined;
 }
 
 /** When a process began, in clock ticks since the boot: tells a process from a later one with its number. */

@@ -70,6 +70,7 @@ export async function writeReply(
 /** Frees what a reply holds that nobody waits for any more. */
 export function discardReply(reply: PluginReply): void {
   reply.stream?.destroy();
+  reply.socket?.destroy();
   const iterator = reply.events?.[Symbol.asyncIterator]();
   void Promise.resolve(iterator?.return?.()).catch(() => undefined);
 }

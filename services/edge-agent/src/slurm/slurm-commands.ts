@@ -47,7 +47,9 @@ export function createSlurmCommands({ binFolder, conf, environment }: SlurmSetti
       const path = find(program);
       if (path === undefined)
         throw new AppError('scheduler-unavailable', `The program ${program} is not installed on the node`);
-      const { stdout, stderr, error } = await execute(path, args, env, timeoutMs);
+      // Indices of arrays in full; not for sbatch, whose environment is that of the job.
+      const own = program === 'sbatch' ? env : { ...env, SLURM_BITSTR_LEN: '0' };
+      const { stdout, stderr, error } = await execute(path, args, own, timeoutMs);
       if (error === null) return stdout;
       const said = lastWords(stderr);
       if (error.killed === true) throw new Error(`${program} gave no answer within ${timeoutMs} ms`);

@@ -12,7 +12,9 @@ beforeEach(() => {
 afterEach(() => rmSync(parent, { recursive: true, force: true }));
 
 async function opened(maxFileBytes = 1_000_000, clock = systemClock) {
-  const audit = new AuditFile({ folder: join(parent, 'audit'), maxFileBytes, clock, logger: silentLogger });
+  const audit = new AuditFile({
+    ...{ folder: join(parent, 'audit'), name: 'audit', maxFileBytes, clock, logger: silentLogger },
+  });
   await audit.start();
   return audit;
 }
@@ -25,10 +27,10 @@ const linesOf = (name: string) =>
 describe('the audit log', () => {
   it('has every entry in its order, also of an earlier start, for its owner only', async () => {
     const first = await opened();
-    for (let index = 0; index < 200; index += 1) first.record(entry(`n${index}`));
+    for (let index = 0; index < 200; index += 1) first.write(entry(`n${index}`));
     await first.stop();
     const second = await opened();
-    second.record(entry('last'));
+    second.write(entry('last'));
     await second.stop();
     const nodes = linesOf('audit.jsonl').map((line) => (JSON.parse(line) as { node: string }).node);
     expect(nodes).toEqual([...Array.from({ length: 200 }, (_, index) => `n${index}`), 'last']);
@@ -40,7 +42,7 @@ describe('the audit log', () => {
     const audit = await opened(1, { ...systemClock, now: () => nowMs });
     for (let index = 0; index < 15; index += 1) {
       nowMs += 1000;
-      audit.record(entry(`n${index}`));
+      audit.write(entry(`n${index}`));
       await audit.stop();
     }
     const names = readdirSync(join(parent, 'audit'));

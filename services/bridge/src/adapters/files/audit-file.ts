@@ -1,5 +1,5 @@
 /**
- * The audit log: JSON lines in a folder of its own, mode 0600, a new file when one is full.
+ * Lines of the audit log: JSON in a folder of its own, mode 0600, a new file when one is full.
  *
  * I1. Lines are written in the order in which they were recorded, and whole.
  * I2. At most `keptFiles` files and `maxWaiting` unwritten lines: a disk that does not answer costs lines, which are
@@ -8,21 +8,22 @@
 import { appendFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, type Logger, messageOf, type Part } from '@gantry/kernel';
-import type { AuditEntry, AuditLog } from '../../ports.js';
+import type { AuditEntry, AuditSink } from '../../ports.js';
 
 export interface AuditFileOptions {
   readonly folder: string;
+  /** Of its files: `<name>.jsonl`, and `<name>-<time>.jsonl` once they are full. */
+  readonly name: string;
   readonly maxFileBytes: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-const fileName = 'audit.jsonl';
 const keptFiles = 10;
 const maxWaiting = 10_000;
 
-export class AuditFile implements AuditLog, Part {
-  readonly name = 'audit log';
+export class AuditFile implements AuditSink, Part {
+  readonly name: string;
   readonly #options: AuditFileOptions;
   readonly #path: string;
   #waiting: string[] = [];
@@ -32,7 +33,8 @@ export class AuditFile implements AuditLog, Part {
 
   constructor(options: AuditFileOptions) {
     this.#options = options;
-    this.#path = join(options.folder, fileName);
+    this.name = `audit log ${options.name}`;
+    this.#path = join(options.folder, `${options.name}.jsonl`);
   }
 
   async start(): Promise<void> {
@@ -47,7 +49,7 @@ export class AuditFile implements AuditLog, Part {
     await this.#writing;
   }
 
-  record(entry: AuditEntry): void {
+  write(entry: AuditEntry): void {
     if (this.#waiting.length >= maxWaiting) {
       this.#dropped += 1;
       return;
@@ -81,12 +83,13 @@ export class AuditFile implements AuditLog, Part {
   }
 
   async #beginFile(): Promise<void> {
-    const { clock, folder } = this.#options;
+    const { clock, folder, name } = this.#options;
     const stamp = new Date(clock.now()).toISOString().replaceAll(/[:.]/g, '-');
-    await rename(this.#path, join(folder, `audit-${stamp}.jsonl`));
+    await rename(this.#path, join(folder, `${name}-${stamp}.jsonl`));
     this.#sizeBytes = 0;
-    const old = (await readdir(folder)).filter((name) => /^audit-.+\.jsonl$/.test(name)).sort();
-    for (const name of old.slice(0, Math.max(0, old.length - (keptFiles - 1))))
-      await rm(join(folder, name), { force: true });
+    const full = new RegExp(`^${name}-\\d{4}-.+\\.jsonl$`);
+    const old = (await readdir(folder)).filter((one) => full.test(one)).sort();
+    for (const one of old.slice(0, Math.max(0, old.length - (keptFiles - 1))))
+      await rm(join(folder, one), { force: true });
   }
 }

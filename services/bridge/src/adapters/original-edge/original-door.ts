@@ -7,6 +7,8 @@ import { parseFrame, type RegisterFrame } from './original-frames.js';
 /** Whole answers come in one message; base64 makes them a third larger than their bytes. */
 const maxMessageBytes = 32 * 1024 * 1024;
 const registerMs = 10_000;
+/** What an edge says of itself. */
+const maxRegisterBytes = 256 * 1024;
 
 /** Where original edges come in: answers their upgrade and waits for who they are. What they send next waits. */
 export class OriginalDoor {
@@ -43,7 +45,12 @@ function firstRegister(socket: WebSocket): Promise<RegisterFrame> {
     const onClose = () => reject(new Error('the edge left before it registered'));
     socket.once('close', onClose);
     const onMessage = (data: RawData, isBinary: boolean): void => {
-      const frame = parseFrame(Buffer.isBuffer(data) ? data : Buffer.from(data as ArrayBuffer), isBinary);
+      const bytes = Buffer.isBuffer(data) ? data : Buffer.from(data as ArrayBuffer);
+      if (bytes.length > maxRegisterBytes) {
+        reject(new Error(`the registration is larger than ${maxRegisterBytes} bytes`));
+        return;
+      }
+      const frame = parseFrame(bytes, isBinary);
       if (frame?.type !== 'register') return;
       socket.off('message', onMessage).off('close', onClose);
       socket.pause();

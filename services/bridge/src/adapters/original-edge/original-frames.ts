@@ -3,7 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import { decode, encode } from '@msgpack/msgpack';
 import { z } from 'zod';
 
-const pluginSchema = z.looseObject({
+/** What else an edge says of a plugin is not kept: it may say more with every frame. */
+const pluginSchema = z.object({
   type: z.unknown().optional(),
   version: z.unknown().optional(),
   enabled: z.unknown().optional(),
@@ -15,7 +16,23 @@ const registerFrameSchema = z.object({
   edge_name: z.string(),
   plugins: z.record(z.string().max(64), pluginSchema).default({}),
 });
+export type EdgePlugins = z.infer<typeof registerFrameSchema>['plugins'];
 export type RegisterFrame = z.infer<typeof registerFrameSchema>;
+
+/** How an edge says which plugins it has by now; by name with what is known of each, or only their names. */
+const topologyFrameSchema = z.object({
+  type: z.literal('topology'),
+  edges: z.record(
+    z.string(),
+    z.looseObject({
+      plugins: z.union([
+        z.record(z.string().max(64), pluginSchema),
+        z.array(z.string().max(64)).transform((names) => Object.fromEntries(names.map((name) => [name, {}]))),
+      ]),
+    }),
+  ),
+});
+export type TopologyFrame = z.infer<typeof topologyFrameSchema>;
 
 const frameSchema = z.discriminatedUnion('type', [
   registerFrameSchema,
@@ -33,6 +50,7 @@ const frameSchema = z.discriminatedUnion('type', [
     topic: z.string().max(128),
     data: z.unknown().optional(),
   }),
+  topologyFrameSchema,
   z.object({ type: z.literal('pong') }),
 ]);
 export type EdgeFrame = z.infer<typeof frameSchema>;

@@ -23,6 +23,8 @@ import { bodyOf, type EdgeFrame, encodeRequest, parseFrame, type ResponseFrame }
 
 /** The edge's own limit of a message; a larger one ends its socket and every request on it. */
 const maxFrameBytes = 10 * 1024 * 1024 - 4096;
+/** What an edge says by itself; only answers may be larger. */
+const maxOwnFrameBytes = 300 * 1024;
 const maxRequests = 256;
 const maxWaitingBytes = 32 * 1024 * 1024;
 const heartbeatMs = 10_000;
@@ -58,7 +60,7 @@ export class OriginalLink implements NodeLink {
       this.#heardMs = performance.now();
       const frame = parseFrame(toBuffer(data), isBinary);
       if (frame?.type === 'response') this.#answer(frame);
-      else if (frame !== undefined) on.frame(frame);
+      else if (frame !== undefined && sizeOf(data) <= maxOwnFrameBytes) on.frame(frame); // I4
     });
     socket.on('pong', () => {
       this.#heardMs = performance.now();
@@ -273,6 +275,9 @@ const toFlatHeaders = (headers: TunnelRequest['headers']): Record<string, string
         : [[name, typeof value === 'string' ? value : value.join(', ')] as const],
     ),
   );
+
+const sizeOf = (data: RawData): number =>
+  Array.isArray(data) ? data.reduce((sum, { length }) => sum + length, 0) : data.byteLength;
 
 const toBuffer = (data: RawData): Buffer =>
   Array.isArray(data) ? Buffer.concat(data) : Buffer.isBuffer(data) ? data : Buffer.from(data);

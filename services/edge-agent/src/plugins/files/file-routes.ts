@@ -101,6 +101,10 @@ export function buildFileRoutes(deps: FileRouteDeps): readonly PluginRoute[] {
       const state = await uploads.begin(paths, call.caller.user, request);
       return { status: 201, json: state, headers: { 'upload-offset': '0' } };
     }),
+    route('GET', '/uploads', async (call, paths) => {
+      const path = call.query.get('path') ?? undefined;
+      return { json: { uploads: await uploads.list(paths, call.caller.user, path) } };
+    }),
     route('GET', '/uploads/:id', async (call, paths) => {
       const state = await uploads.find(paths, call.caller.user, idOf(call));
       return { json: state, headers: { 'upload-offset': String(state.offset) } };

@@ -216,6 +216,14 @@ describe('uploading in pieces', () => {
     const id = body['id'];
     expect(await patch(id, 0, bytes.subarray(0, 100_000))).toMatchObject({ body: { offset: 100_000 } });
     await files.restart();
+    // Found again by what it is to become, however that is written; by its creator only.
+    const found = (path: string, user = 'ada') => files.ask(`/uploads?path=${q(path)}`, { user });
+    expect((await found(join(files.own, 'in/./deep'))).body).toMatchObject({
+      uploads: [{ id, offset: 100_000 }],
+    });
+    expect((await files.ask('/uploads')).body).toMatchObject({ uploads: [{ id }] });
+    expect((await found('in/deep', 'bob')).body).toEqual({ uploads: [] });
+    expect((await found('in/other')).body).toEqual({ uploads: [] });
     expect((await files.ask(`/uploads/${String(id)}`)).body).toMatchObject({ offset: 100_000 });
     const wrong = await files.call(`/uploads/${String(id)}`, {
       method: 'PATCH',

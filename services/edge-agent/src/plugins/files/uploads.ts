@@ -90,6 +90,22 @@ export class Uploads {
     );
   }
 
+  /** Those of the user that can be gone on with, the newest first; `path`: only those that are to become it. */
+  async list(paths: SafePaths, user: string, path: string | undefined): Promise<readonly UploadState[]> {
+    const wanted = path === undefined ? undefined : paths.normalize(path);
+    const own = (await this.#records())
+      .filter((record) => record.user === user)
+      .filter(({ request }) => wanted === undefined || isCalled(paths, request.path, wanted))
+      .sort((a, b) => b.updatedAtMs - a.updatedAtMs);
+    const states: UploadState[] = [];
+    for (const { id } of own) {
+      // One may have ended meanwhile, or its root is not shared any more.
+      const state = await this.find(paths, user, id).catch(() => undefined);
+      if (state !== undefined) states.push(state);
+    }
+    return states;
+  }
+
   /** @throws {AppError} upload-offset-mismatch with the right one, body-too-large, no-space-left, plugin-busy */
   append(paths: SafePaths, user: string, id: string, offset: number, body: Readable): Promise<UploadState> {
     return this.#alone(id, async () => {
@@ -260,6 +276,15 @@ export class Uploads {
       size: request.size ?? null,
       expires_at: new Date(updatedAtMs + this.#options.limits().ttlMs).toISOString(),
     };
+  }
+}
+
+/** Whether a path of an earlier call is this one. The roots may have changed since. */
+function isCalled(paths: SafePaths, path: string, wanted: string): boolean {
+  try {
+    return paths.normalize(path) === wanted;
+  } catch {
+    return false;
   }
 }
 

@@ -104,7 +104,7 @@ async function openExecutors(
   return executors;
 }
 
-/** The end of a job comes with the end of its output, as older clients expect it. */
+/** The end of a job comes with the end of its output; older clients read both fields of every event. */
 async function describeEvent(
   job: Job,
   { state, index }: JobEvent,
@@ -112,7 +112,7 @@ async function describeEvent(
 ): Promise<Record<string, unknown>> {
   const about = { executor: job.executor, native_id: job.nativeId, name: job.spec.name ?? null };
   const isWholeArray = index === null && job.spec.array !== undefined;
-  if (!isFinalJobState(state) || isWholeArray) return about;
+  if (!isFinalJobState(state) || isWholeArray) return { ...about, stdout: '', stderr: '' };
   const tail = async (stream: OutputStream): Promise<string> => {
     const path = outputPath(job, stream, index);
     try {

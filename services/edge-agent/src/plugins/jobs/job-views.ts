@@ -12,7 +12,7 @@ export function toSummary(job: Job): JobSummary {
     executor: job.executor,
     state: job.state,
     exit_code: job.exitCode,
-    message: job.message,
+    message: messageOf(job),
     is_held: job.isHeld && isOpen(job),
     is_canceling: job.cancelAskedAtMs !== null && isOpen(job),
     queue: spec.queue ?? null,
@@ -31,6 +31,10 @@ export const toDetail = (job: Job): JobDetail => ({
   spec: job.spec,
   tasks: job.tasks.map((task) => ({ ...task })),
 });
+
+/** How it ended; before it began, what it waits for. */
+export const messageOf = ({ message, state, waitingFor }: Job): string | null =>
+  message ?? (state === 'QUEUED' ? waitingFor : null);
 
 /** One entry of `list_jobs`, as the older clients read it. */
 export const toPsijSummary = (job: Job) => ({

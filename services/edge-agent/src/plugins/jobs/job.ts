@@ -29,6 +29,8 @@ export interface Job {
   exitCode: number | null;
   message: string | null;
   isHeld: boolean;
+  /** Why it has not begun, in the words of its executor, as last seen; not in the journal. */
+  waitingFor: string | null;
   cancelAskedAtMs: number | null;
   readonly tasks: readonly MutableTask[];
   /** Of the last event. */
@@ -63,6 +65,7 @@ export function createJob(birth: JobBirth): Job {
     exitCode: null,
     message: null,
     isHeld: hold,
+    waitingFor: null,
     cancelAskedAtMs: null,
     tasks: indices.map((index) => ({
       index,

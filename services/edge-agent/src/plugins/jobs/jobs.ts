@@ -304,16 +304,35 @@ export class Jobs {
     try {
       for (const job of open) if (job.nativeId === null) await this.#recover(executor, job);
       const known = open.filter((job) => job.nativeId !== null && isOpen(job));
-      for (const job of known) if (job.cancelAskedAtMs !== null) await executor.cancel(job);
+      const refusal = await this.#cancelAsked(executor, known);
       const seen = await executor.look(known);
       for (const job of known) this.#record(job, seen.get(job.id) ?? []);
-      this.#problems.delete(executor.name);
+      if (refusal === undefined) this.#problems.delete(executor.name);
+      else this.#note(executor, 'a job cannot be canceled', refusal);
     } catch (error) {
-      if (!this.#problems.has(executor.name))
-        this.#deps.logger.warn('an executor cannot be asked', { executor: executor.name, error });
-      this.#problems.set(executor.name, messageOf(error).slice(0, 300));
+      this.#note(executor, 'an executor cannot be asked', error);
     }
     return true;
+  }
+
+  /** I3. One that cannot be canceled does not keep the others from being looked at: answers what was said of it. */
+  async #cancelAsked(executor: JobExecutor, jobs: readonly Job[]): Promise<unknown> {
+    let refusal: unknown;
+    for (const job of jobs) {
+      if (job.cancelAskedAtMs === null) continue;
+      try {
+        await executor.cancel(job);
+      } catch (error) {
+        if (!hasCode(error, 'scheduler-refused')) throw error;
+        refusal ??= error;
+      }
+    }
+    return refusal;
+  }
+
+  #note({ name }: JobExecutor, text: string, error: unknown): void {
+    if (!this.#problems.has(name)) this.#deps.logger.warn(text, { executor: name, error });
+    this.#problems.set(name, messageOf(error).slice(0, 300));
   }
 
   async #recover(executor: JobExecutor, job: Job): Promise<void> {
@@ -341,6 +360,7 @@ export class Jobs {
       sighting.index === null ? job.tasks.map(({ index }) => ({ ...sighting, index })) : [sighting],
     );
     const events = planEvents(job, all, clock.now());
+    if (all.length > 0) job.waitingFor = all.find(({ state }) => state === 'QUEUED')?.message ?? null;
     const lines = [
       ...(extra.nativeId === undefined ? [] : [{ kind: 'native', id: extra.nativeId } as const]),
       ...events.map((event) => ({ kind: 'event', event }) as const),

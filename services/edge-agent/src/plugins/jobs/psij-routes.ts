@@ -1,5 +1,11 @@
 /** The routes of the older plugin `psij`, in its own words. */
-import { fromPsijSpec, jobExecutors, psijSubmitSchema } from '@gantry/contracts';
+import {
+  fromPsijSpec,
+  jobExecutors,
+  type PsijSpec,
+  psijSubmitSchema,
+  psijSubmitTunneledSchema,
+} from '@gantry/contracts';
 import { AppError, hasCode } from '@gantry/kernel';
 import type { PluginCall, PluginReply, PluginRoute } from '../../core/ports.js';
 import { isOpen, type Job } from './job.js';
@@ -11,7 +17,8 @@ import {
   maxSpecBytes,
   submissionKeyOf,
 } from './job-routes.js';
-import { toPsijSummary } from './job-views.js';
+import { messageOf, toPsijSummary } from './job-views.js';
+import type { Jobs } from './jobs.js';
 import { readOutput, toText } from './read-output.js';
 
 /** What one answer holds of each output; the rest comes with the next offset. */
@@ -27,6 +34,22 @@ export function buildPsijRoutes(deps: JobRouteDeps): readonly PluginRoute[] {
       permission: 'jobs:submit',
       timeoutMs: changeTimeoutMs,
       handler: (call) => submit(call, deps),
+    },
+    {
+      method: 'POST',
+      path: '/submit_tunneled/:sid',
+      permission: 'jobs:submit',
+      timeoutMs: changeTimeoutMs,
+      handler: (call) => submitEdge(call, deps),
+    },
+    {
+      method: 'GET',
+      path: '/tunnel_status/:edge_name',
+      permission: 'jobs:read',
+      // There never is one.
+      handler: async ({ params }) => ({
+        json: { edge_name: params['edge_name'], status: 'no_tunnel', port: null, pid: null },
+      }),
     },
     {
       method: 'GET',
@@ -58,7 +81,43 @@ export function buildPsijRoutes(deps: JobRouteDeps): readonly PluginRoute[] {
 }
 
 async function submit(call: PluginCall, { jobs }: JobRouteDeps): Promise<PluginReply> {
-  const { job_spec, executor: name } = await call.readJson(psijSubmitSchema, maxSpecBytes);
+  const { job_spec, executor } = await call.readJson(psijSubmitSchema, maxSpecBytes);
+  return { json: await start(call, jobs, job_spec, executor) };
+}
+
+/**
+ * A job that is an edge service. The tunnel that the original would open for it is not offered: it is an ssh that takes
+ * any host for the right one, so that whoever sits between reads and changes what passes.
+ */
+async function submitEdge(call: PluginCall, { jobs }: JobRouteDeps): Promise<PluginReply> {
+  const { job_spec, executor, tunnel } = await call.readJson(psijSubmitTunneledSchema, maxSpecBytes);
+  const edgeName = findEdgeName(job_spec.arguments ?? []);
+  if (edgeName === undefined) {
+    const detail = 'job_spec/arguments: must say the name of the edge with -n or --name';
+    throw new AppError('invalid-request', detail, {
+      errors: [{ pointer: '/body/job_spec/arguments', detail }],
+    });
+  }
+  if (tunnel)
+    throw new AppError(
+      'not-offered',
+      'Edges are not started behind ssh tunnels, as those do not check who they talk to. Submit with "tunnel": false ' +
+        'an edge that reaches its bridge by itself, or make jobs of this node: it is connected already',
+    );
+  return { json: { ...(await start(call, jobs, job_spec, executor)), edge_name: edgeName } };
+}
+
+/** `-n X`, `--name X` or `--name=X`. */
+function findEdgeName(args: readonly string[]): string | undefined {
+  for (const [at, word] of args.entries()) {
+    if (word === '-n' || word === '--name') return args[at + 1];
+    const [, name] = /^(?:--name=|-n)(.+)$/s.exec(word) ?? [];
+    if (name !== undefined) return name;
+  }
+  return undefined;
+}
+
+async function start(call: PluginCall, jobs: Jobs, spec: PsijSpec, name: string) {
   const executor = jobExecutors.find((candidate) => candidate === name);
   if (executor === undefined)
     throw new AppError('invalid-request', `This node has no executor "${name}"`, {
@@ -68,10 +127,10 @@ async function submit(call: PluginCall, { jobs }: JobRouteDeps): Promise<PluginR
     owner: call.caller.user,
     session: call.session?.sid ?? null,
     executor,
-    spec: fromPsijSpec(job_spec),
+    spec: fromPsijSpec(spec),
     submissionKey: submissionKeyOf(call),
   });
-  return { json: { job_id: job.id, native_id: job.nativeId } };
+  return { job_id: job.id, native_id: job.nativeId };
 }
 
 async function status(call: PluginCall, job: Job, { outputPath }: JobRouteDeps): Promise<PluginReply> {
@@ -92,7 +151,7 @@ async function status(call: PluginCall, job: Job, { outputPath }: JobRouteDeps):
   return {
     json: {
       ...toPsijSummary(job),
-      message: job.message,
+      message: messageOf(job),
       time: (job.endedAtMs ?? job.submittedAtMs) / 1000,
       directory: job.spec.directory ?? null,
       duration: job.spec.duration ?? null,

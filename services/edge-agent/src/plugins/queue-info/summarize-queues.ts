@@ -30,6 +30,7 @@ export function summarizeQueues(
         mem_per_node_mb: largest(({ memory_mb }) => memory_mb),
         gpus_per_node: largest(({ gpus }) => gpus),
         max_jobs_per_user: (partition.qos === null ? undefined : jobLimits.get(partition.qos)) ?? null,
+        limits: partition.limits,
         features: [...new Set(own.flatMap(({ features }) => features))].sort((a, b) => a.localeCompare(b)),
       };
       return [partition.name, queue];

@@ -1,8 +1,10 @@
 import { homedir } from 'node:os';
+import { readEnvironment } from '@gantry/config';
 import type { SysinfoMetrics, Vitals } from '@gantry/contracts';
 import { messageOf } from '@gantry/kernel';
 import type { AgentPlugin, PluginContext, PluginRoute, RunningPlugin } from '../../core/ports.js';
 import { type SysinfoConfig, sysinfoConfigSchema } from './config.js';
+import { gpuToolsOf } from './gpu/gpu-tools.js';
 import { parseSince, readHostRole } from './host-role.js';
 import { MetricsCollector } from './metrics-collector.js';
 import { isWorthPushing, SampleRing, toVitals } from './vitals.js';
@@ -44,11 +46,11 @@ class Sysinfo implements RunningPlugin<SysinfoConfig> {
   constructor(context: PluginContext<SysinfoConfig>) {
     this.#context = context;
     this.#config = context.config;
-    this.#ring = new SampleRing(capacityOf(context.config));
+    this.#ring = new SampleRing(capacityOf(context.config), context.config.historySeconds * 1000);
     this.#collector = new MetricsCollector({
       threads: context.threads,
       clock: context.clock,
-      tools: () => this.#config,
+      tools: () => gpuToolsOf(this.#config, readEnvironment),
     });
     const metrics = async () => ({ json: await this.#collect(reuseMs) });
     const get = (path: string, handler: PluginRoute['handler']): PluginRoute => ({
@@ -75,7 +77,7 @@ class Sysinfo implements RunningPlugin<SysinfoConfig> {
 
   configure(config: SysinfoConfig): void {
     this.#config = config;
-    this.#ring.resize(capacityOf(config));
+    this.#ring.resize(capacityOf(config), config.historySeconds * 1000);
     this.#restartTimer();
   }
 

@@ -200,12 +200,19 @@ describe('numbers', () => {
   });
 
   it('the history holds as many as it may', () => {
-    const ring = new SampleRing(3);
+    const ring = new SampleRing(3, 3600_000);
     for (let second = 1; second <= 5; second += 1)
       ring.add(vitals({ time: `2026-01-01T00:00:0${second}.000Z` }));
     expect(ring.since(undefined).map(({ time }) => time.slice(17, 19))).toEqual(['03', '04', '05']);
-    ring.resize(1);
+    ring.resize(1, 3600_000);
     expect(ring.since(undefined)).toHaveLength(1);
+  });
+
+  it('the history of the last hour is of the last hour, also after a pause', () => {
+    const ring = new SampleRing(360, 3600_000);
+    for (const time of ['00:00:00', '00:30:00', '01:20:00'])
+      ring.add(vitals({ time: `2026-01-01T${time}.000Z` }));
+    expect(ring.since(undefined).map(({ time }) => time.slice(11, 16))).toEqual(['00:30', '01:20']);
   });
 });
 

@@ -49,21 +49,27 @@ const whole = (value: number | null): number | null => (value === null ? null : 
 const magnitude = (value: number | null): number | null =>
   value === null ? null : Number(value.toPrecision(2));
 
-/** The last samples, oldest first. */
+/** The last samples, oldest first: bounded in number, and none that is older than `maxAgeMs` when a new one comes. */
 export class SampleRing {
   #samples: Vitals[] = [];
   #capacity: number;
+  #maxAgeMs: number;
 
-  constructor(capacity: number) {
+  constructor(capacity: number, maxAgeMs: number) {
     this.#capacity = capacity;
+    this.#maxAgeMs = maxAgeMs;
   }
 
-  resize(capacity: number): void {
+  resize(capacity: number, maxAgeMs: number): void {
     this.#capacity = capacity;
+    this.#maxAgeMs = maxAgeMs;
     this.#samples = this.#samples.slice(-capacity);
   }
 
   add(sample: Vitals): void {
+    // A machine that slept took none meanwhile: what it took before is not of the last hour.
+    const oldest = new Date(Date.parse(sample.time) - this.#maxAgeMs).toISOString();
+    this.#samples = this.#samples.filter(({ time }) => time >= oldest);
     this.#samples.push(sample);
     if (this.#samples.length > this.#capacity) this.#samples.shift();
   }

@@ -128,6 +128,12 @@ describe('the nodes of every version of Slurm', () => {
   });
 });
 
+const noLimits = {
+  ...{ min_nodes: null, max_cpus_per_node: null, max_mem_per_node_mb: null, max_mem_per_cpu_mb: null },
+  ...{ default_mem_per_node_mb: null, default_mem_per_cpu_mb: null },
+  ...{ allowed_accounts: null, allowed_groups: null, allowed_qos: null, denied_accounts: [], denied_qos: [] },
+};
+
 describe('the partitions of every version of Slurm', () => {
   it('are read from the text', () => {
     expect(parsePartitionsText(v2205.partitionsText)).toEqual([
@@ -141,6 +147,7 @@ describe('the partitions of every version of Slurm', () => {
         totalNodes: 2,
         totalCpus: 4,
         qos: null,
+        limits: noLimits,
       },
       {
         name: 'batch',
@@ -152,6 +159,20 @@ describe('the partitions of every version of Slurm', () => {
         totalNodes: 1,
         totalCpus: 2,
         qos: 'few',
+        limits: {
+          ...noLimits,
+          ...{
+            min_nodes: 2,
+            max_cpus_per_node: 16,
+            max_mem_per_node_mb: 64_000,
+            default_mem_per_cpu_mb: 1000,
+          },
+          ...{
+            allowed_groups: ['staff'],
+            allowed_qos: ['normal', 'few'],
+            denied_accounts: ['guests', 'tests'],
+          },
+        },
       },
     ]);
   });
@@ -163,6 +184,15 @@ describe('the partitions of every version of Slurm', () => {
     expect(parsePartitionsJson(JSON.parse(v2411.partitionsJson))).toMatchObject([
       { name: 'cpu', state: 'UP', maxTime: 'UNLIMITED', defaultTime: null, maxNodes: null, totalNodes: 4 },
     ]);
+    const [older, newer] = [v23, v2411].map(({ partitionsJson }) =>
+      parsePartitionsJson(JSON.parse(partitionsJson)),
+    );
+    expect(older?.[0]?.limits).toEqual(noLimits);
+    expect(newer?.[0]?.limits).toEqual({
+      ...noLimits,
+      ...{ min_nodes: 1, max_cpus_per_node: 48, max_mem_per_cpu_mb: 4000 },
+      ...{ allowed_accounts: ['physics', 'chemistry'], denied_qos: ['scavenger'] },
+    });
   });
 
   it('are summed up with their nodes', () => {

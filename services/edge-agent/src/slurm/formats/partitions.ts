@@ -1,6 +1,8 @@
 /** Partitions, as `scontrol show partition` prints them. Pure. */
+import type { QueueLimits } from '@gantry/contracts';
 import {
   asFields,
+  type Fields,
   linesOf,
   listOf,
   minutesOf,
@@ -23,6 +25,7 @@ export interface Partition {
   readonly totalNodes: number;
   readonly totalCpus: number;
   readonly qos: string | null;
+  readonly limits: QueueLimits;
 }
 
 /** `scontrol --oneliner show partition`: every version. */
@@ -42,6 +45,7 @@ export function parsePartitionsText(text: string): readonly Partition[] {
       totalNodes: countOf(pairs.get('TotalNodes')) ?? 0,
       totalCpus: countOf(pairs.get('TotalCPUs')) ?? 0,
       qos: qos === 'N/A' ? null : qos,
+      limits: limitsOfText(pairs),
     };
   });
 }
@@ -62,9 +66,60 @@ export function parsePartitionsJson(document: unknown): readonly Partition[] {
       totalNodes: numberOf(asFields(partition['nodes'])['total']) ?? 0,
       totalCpus: numberOf(asFields(partition['cpus'])['total']) ?? 0,
       qos: qos === '' ? null : qos,
+      limits: limitsOfJson(partition),
     };
   });
 }
+
+function limitsOfText(pairs: ReadonlyMap<string, string>): QueueLimits {
+  const allowed = (name: string) => {
+    const text = pairs.get(name) ?? 'ALL';
+    return text === 'ALL' || text === '' ? null : [...wordsOf(text)];
+  };
+  return {
+    min_nodes: limitOf(countOf(pairs.get('MinNodes'))),
+    max_cpus_per_node: countOf(pairs.get('MaxCPUsPerNode')),
+    max_mem_per_node_mb: countOf(pairs.get('MaxMemPerNode')),
+    max_mem_per_cpu_mb: countOf(pairs.get('MaxMemPerCPU')),
+    default_mem_per_node_mb: countOf(pairs.get('DefMemPerNode')),
+    default_mem_per_cpu_mb: countOf(pairs.get('DefMemPerCPU')),
+    allowed_accounts: allowed('AllowAccounts'),
+    allowed_groups: allowed('AllowGroups'),
+    allowed_qos: allowed('AllowQos'),
+    denied_accounts: [...wordsOf(pairs.get('DenyAccounts'))],
+    denied_qos: [...wordsOf(pairs.get('DenyQos'))],
+  };
+}
+
+function limitsOfJson(partition: Fields): QueueLimits {
+  const maximums = asFields(partition['maximums']);
+  const defaults = asFields(partition['defaults']);
+  const finite = (value: unknown) => {
+    const number = numberOf(value);
+    return number === undefined || !Number.isFinite(number) ? null : limitOf(number);
+  };
+  const words = (of: string, name: string) => [...wordsOf(asFields(partition[of])[name])];
+  const allowed = (of: string) => {
+    const names = words(of, 'allowed');
+    return names.length === 0 ? null : names;
+  };
+  return {
+    min_nodes: finite(asFields(partition['minimums'])['nodes']),
+    max_cpus_per_node: finite(maximums['cpus_per_node']),
+    max_mem_per_node_mb: finite(maximums['partition_memory_per_node']),
+    max_mem_per_cpu_mb: finite(maximums['partition_memory_per_cpu']),
+    default_mem_per_node_mb: finite(defaults['partition_memory_per_node']),
+    default_mem_per_cpu_mb: finite(defaults['partition_memory_per_cpu']),
+    allowed_accounts: allowed('accounts'),
+    allowed_groups: allowed('groups'),
+    allowed_qos: allowed('qos'),
+    denied_accounts: words('accounts', 'deny'),
+    denied_qos: words('qos', 'deny'),
+  };
+}
+
+/** 0 is no limit. */
+const limitOf = (count: number | null): number | null => (count === 0 ? null : count);
 
 const countOf = (text: string | undefined): number | null =>
   text !== undefined && /^\d+$/.test(text) ? Number(text) : null;

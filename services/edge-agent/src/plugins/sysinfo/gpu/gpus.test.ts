@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gpuMetricsSchema } from '@gantry/contracts';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { defaultGpuTools, gpuToolsOf } from './gpu-tools.js';
 import { parseXpuDevice, parseXpuDiscovery, readIntelFromSysfs } from './intel.js';
 import { parseNvidia } from './nvidia.js';
 import { readGpus } from './read-gpus.js';
@@ -180,5 +181,22 @@ describe('on a machine', () => {
       ['0', 30],
       ['2', null],
     ]);
+  });
+});
+
+describe('where the tools are', () => {
+  it('is said by the settings, else by the variables of the older edge services', () => {
+    const variables: Record<string, string> = {
+      NVIDIA_SMI_PATH: '/opt/nvidia-smi',
+      ROCM_SMI_PATH: '/opt/rocm-smi',
+    };
+    const read = (name: string) => variables[name];
+    expect(gpuToolsOf(defaultGpuTools, read)).toEqual({
+      ...{ nvidiaSmiPath: '/opt/nvidia-smi', rocmSmiPath: '/opt/rocm-smi', xpuSmiPath: 'xpu-smi' },
+    });
+    expect(gpuToolsOf({ ...defaultGpuTools, nvidiaSmiPath: '', rocmSmiPath: '/mine' }, read)).toMatchObject({
+      ...{ nvidiaSmiPath: '', rocmSmiPath: '/mine' },
+    });
+    expect(gpuToolsOf(defaultGpuTools, () => undefined)).toEqual(defaultGpuTools);
   });
 });

@@ -40,8 +40,8 @@ export class LocalExecutor implements JobExecutor {
   readonly #starting = new Set<string>();
   /** Tasks that this agent saw waiting: only the agent itself starts them, so their files need no second look. */
   readonly #waiting = new Set<string>();
-  /** When a task was first asked to end. */
-  readonly #askedAtMs = new Map<string, number>();
+  /** When a task was first asked to end, and which of its processes were told. */
+  readonly #asked = new Map<string, { readonly atMs: number; readonly told: Set<number> }>();
 
   constructor(deps: LocalExecutorDeps) {
     this.#deps = deps;
@@ -89,9 +89,12 @@ export class LocalExecutor implements JobExecutor {
     }
     const runningOf = new Map([...seen].map(([id, sightings]) => [id, countActive(sightings)]));
     for (const { job, index } of startable) {
-      if (running >= this.#deps.maxRunning) break;
       const ofJob = runningOf.get(job.id) ?? 0;
-      if (ofJob >= (job.spec.array?.max_running ?? Number.POSITIVE_INFINITY)) continue;
+      const mayStart = ofJob < (job.spec.array?.max_running ?? Number.POSITIVE_INFINITY);
+      if (running >= this.#deps.maxRunning || !mayStart) {
+        seen.get(job.id)?.push(sighting(index, 'QUEUED', null, 'It waits for others to end', false));
+        continue;
+      }
       seen.get(job.id)?.push(await this.#start(job, index));
       runningOf.set(job.id, ofJob + 1);
       running += 1;
@@ -100,7 +103,7 @@ export class LocalExecutor implements JobExecutor {
   }
 
   close(): void {
-    this.#askedAtMs.clear();
+    this.#asked.clear();
     this.#waiting.clear();
   }
 
@@ -146,7 +149,9 @@ export class LocalExecutor implements JobExecutor {
       // Either way its file says now what became of it.
       return this.#lookAt(job, index);
     }
-    if (job.isHeld || verdicts.includes('waiting')) return sighting(index, 'QUEUED', null, null, false);
+    if (job.isHeld) return sighting(index, 'QUEUED', null, 'It is held', false);
+    if (verdicts.includes('waiting'))
+      return sighting(index, 'QUEUED', null, 'It waits for a job that it depends on', false);
     return 'startable';
   }
 
@@ -208,12 +213,14 @@ export class LocalExecutor implements JobExecutor {
   #end(job: Job, index: number | null, group: number | undefined): boolean {
     const key = keyOf(job, index);
     const nowMs = this.#deps.clock.monotonicMs();
-    const askedAtMs = this.#askedAtMs.get(key) ?? nowMs;
-    const isFirst = !this.#askedAtMs.has(key);
-    this.#askedAtMs.set(key, askedAtMs);
+    const { atMs, told } = this.#asked.get(key) ?? { atMs: nowMs, told: new Set() };
+    this.#asked.set(key, { atMs, told });
     const pids = findProcesses(markOf(job.id, index), group);
-    if (nowMs - askedAtMs >= this.#deps.killGraceMs) signalAll(pids, 'SIGKILL');
-    else if (isFirst) signalAll(pids, 'SIGTERM');
+    // Each is told once: a wrapper that was about to start the program passes the first signal over.
+    const untold = pids.filter((pid) => !told.has(pid));
+    for (const pid of untold) told.add(pid);
+    if (nowMs - atMs >= this.#deps.killGraceMs) signalAll(pids, 'SIGKILL');
+    else signalAll(untold, 'SIGTERM');
     return pids.length > 0;
   }
 
@@ -221,7 +228,7 @@ export class LocalExecutor implements JobExecutor {
   #settle(job: Job, index: number | null, folder: string, exitCode: number | null): Sighting {
     this.#starting.delete(keyOf(job, index));
     if (this.#end(job, index, undefined)) return sighting(index, 'ACTIVE', null, null, true);
-    this.#askedAtMs.delete(keyOf(job, index));
+    this.#asked.delete(keyOf(job, index));
     const reason = readReason(folder, index);
     if (reason !== undefined) return sighting(index, 'FAILED', exitCode, reason, true);
     if (job.cancelAskedAtMs !== null) return sighting(index, 'CANCELED', exitCode, null, true);

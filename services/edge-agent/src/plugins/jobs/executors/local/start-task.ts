@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
-import { dirname, isAbsolute, join } from 'node:path';
+import { open } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
 import type { Job } from '../../job.js';
 import { outputPathOf, taskFile } from '../../job-folder.js';
+import { makeOutputFolders } from '../../output-folders.js';
 import { wrapperScript } from './wrapper.js';
 
 export interface TaskPlace {
@@ -24,6 +25,9 @@ export async function startTask(job: Job, index: number | null, place: TaskPlace
   const stdin = await openInput(spec.stdin_path, directory);
   const outputs = [];
   try {
+    await makeOutputFolders(spec, [index], place.folder, directory).catch((error: unknown) => {
+      throw new Error(outputFailure(error, directory), { cause: error });
+    });
     const out = outputPathOf(job, place.folder, 'stdout', index, directory);
     const err = outputPathOf(job, place.folder, 'stderr', index, directory);
     outputs.push(await openOutput(out));
@@ -81,13 +85,15 @@ async function openInput(path: string | undefined, directory: string) {
 
 async function openOutput(path: string) {
   try {
-    await mkdir(dirname(path), { recursive: true });
     const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND, O_NONBLOCK } = constants;
     return await open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NONBLOCK, 0o600);
   } catch (error) {
-    throw new Error(`the output cannot be written: ${messageFor(error, path)}`, { cause: error });
+    throw new Error(outputFailure(error, path), { cause: error });
   }
 }
+
+const outputFailure = (error: unknown, path: string): string =>
+  `the output cannot be written: ${messageFor(error, path)}`;
 
 const messageFor = (error: unknown, path: string): string =>
   `${path}: ${(error as NodeJS.ErrnoException).code ?? 'cannot be opened'}`;

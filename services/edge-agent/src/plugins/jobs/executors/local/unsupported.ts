@@ -2,6 +2,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import type { JobSpec } from '@gantry/contracts';
 import type { FieldError } from '@gantry/kernel';
+import { findShellVariables } from '../shell-variables.js';
 
 export interface Machine {
   readonly cores: number;
@@ -26,15 +27,19 @@ export function findUnsupportedLocally(
   const {
     nodes = 1,
     processes = 1,
+    processes_per_node = 1,
     cores_per_process: each = 1,
     gpus_per_process,
     memory = 0,
+    exclusive = false,
   } = spec.resources;
   if (nodes > 1) refuse('resources/nodes', 'the executor local has one node');
   if (processes > 1) refuse('resources/processes', 'the executor local starts one process');
+  if (processes_per_node > 1) refuse('resources/processes_per_node', 'the executor local starts one process');
   if (each > cores) refuse('resources/cores_per_process', `this machine has ${cores}`);
   if (memory > memoryBytes) refuse('resources/memory', `this machine has ${memoryBytes} bytes`);
   if (gpus_per_process !== undefined)
     refuse('resources/gpus_per_process', 'the executor local cannot hand out graphics cards');
-  return errors;
+  if (exclusive) refuse('resources/exclusive', 'the executor local shares its machine');
+  return [...errors, ...findShellVariables(spec)];
 }

@@ -23,6 +23,8 @@ export function buildBatchScript(job: Job, folder: string): string {
     carriageReturnLines,
     // Kept before the variables of the caller come.
     'set -- "$1" "$SLURM_ARRAY_TASK_ID"',
+    // Says what Slurm calls it, for when the answer of sbatch was lost and Slurm has forgotten the job meanwhile.
+    `{ printf '%s\\n' "\${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}" >${quoteWord(taskFile(folder, 'native', null))}; } 2>/dev/null`,
     `{ printf '' >${exitFile}; } 2>/dev/null`,
     // Slurm goes on in the temporary folder when there is no such one; the caller would not want that.
     ...(spec.directory === undefined ? [] : [`cd ${quoteWord(spec.directory)} || exit 126`]),

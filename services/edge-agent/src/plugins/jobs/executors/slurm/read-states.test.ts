@@ -21,7 +21,9 @@ describe('what Slurm says of jobs', () => {
       { index: 1, state: 'FAILED', exitCode: 3, message: 'Slurm: FAILED', hasRun: true },
       { index: 2, state: 'ACTIVE', exitCode: null, message: null, hasRun: true },
     ]);
-    expect(found.get('2')).toMatchObject([{ index: null, state: 'QUEUED', hasRun: false }]);
+    expect(found.get('2')).toMatchObject([
+      { index: null, state: 'QUEUED', hasRun: false, message: 'Slurm: waits (JobHeldUser)' },
+    ]);
     expect(found.get('3')).toMatchObject([{ state: 'CANCELED', exitCode: 143, hasRun: true }]);
     expect(found.get('4')).toMatchObject([{ state: 'CANCELED', exitCode: null, hasRun: false }]);
     expect(found.get('5')).toMatchObject([{ state: 'ACTIVE' }]);
@@ -30,11 +32,15 @@ describe('what Slurm says of jobs', () => {
 
   it('is read from sacct', () => {
     const found = parseSacct(
-      '7|COMPLETED|0:0|None|n0\n8_3|CANCELLED by 1000|0:15|None|n1\n8_[4-9]|PENDING|0:0|None|None assigned\n' +
+      '7|COMPLETED|0:0|None|n0\n8_3|CANCELLED by 1000|0:15|None|n1\n8_[4-6:2%1]|PENDING|0:0|None|None assigned\n' +
         '9|OUT_OF_MEMORY|0:125|OutOfMemory|n0\n10|CANCELLED by 0|0:0|None|None assigned\n',
     );
     expect(found.get('7')).toMatchObject([{ state: 'COMPLETED', exitCode: 0, message: null, hasRun: true }]);
-    expect(found.get('8')).toMatchObject([{ index: 3, state: 'CANCELED', exitCode: 143 }]);
+    expect(found.get('8')).toMatchObject([
+      { index: 3, state: 'CANCELED', exitCode: 143 },
+      { index: 4, state: 'QUEUED', hasRun: false },
+      { index: 6, state: 'QUEUED', hasRun: false },
+    ]);
     expect(found.get('9')).toMatchObject([{ state: 'FAILED', exitCode: 253 }]);
     expect(found.get('10')).toMatchObject([{ state: 'CANCELED', exitCode: null, hasRun: false }]);
   });

@@ -1,5 +1,5 @@
 /** What squeue and sacct print of our jobs. Pure. */
-import type { JobState } from '@gantry/contracts';
+import { type JobState, listIndices } from '@gantry/contracts';
 import type { Sighting } from '../../plan-events.js';
 
 /** As PSI/J maps them. */
@@ -41,12 +41,11 @@ export const squeueArguments = [
   '--Format=JobArrayID:.64|,State:.24|,exit_code:.16|,Reason:.128|,NodeList:.16|',
 ];
 
-/** Options of sacct for {@link parseSacct}. */
+/** Options of sacct for {@link parseSacct}, as 22.05 has them: `--array` came later. */
 export const sacctArguments = (nativeIds: readonly string[]): readonly string[] => [
   '--allocations',
   '--noheader',
   '--parsable2',
-  '--array',
   '--format=JobID,State,ExitCode,Reason,NodeList',
   `--jobs=${nativeIds.join(',')}`,
 ];
@@ -65,21 +64,23 @@ export function parseSacct(text: string): SightingsByNative {
 function collect(rows: readonly (readonly string[])[]): SightingsByNative {
   const found = new Map<string, Sighting[]>();
   for (const [id = '', stateText = '', exit = '', reason = '', nodes = ''] of rows) {
-    // `12`, `12_3`; a range of elements that wait is printed as `12_[4-9]` by sacct: they did not change.
-    const [, native, element] = /^(\d+)(?:_(\d+))?$/.exec(id) ?? [];
+    // `12`, `12_3`; elements that never began are one row for sacct, `12_[4-9%2]`.
+    const [, native, element, range] = /^(\d+)(?:_(?:(\d+)|\[([-\d,:]+)(?:%\d+)?\]))?$/.exec(id) ?? [];
     // sacct says who: `CANCELLED by 1000`.
     const state = states[stateText.split(' ')[0] ?? ''];
     if (native === undefined || state === undefined) continue;
     const isEnd = state === 'COMPLETED' || state === 'FAILED' || state === 'CANCELED';
     const hasRun = nodes !== '' && !/^(None assigned|\(null\)|N\/A)$/.test(nodes);
-    const sighting = {
-      index: element === undefined ? null : Number(element),
+    const indices =
+      range === undefined ? [element === undefined ? null : Number(element)] : listIndices(range);
+    const sightings = indices.map((index) => ({
+      index,
       state,
       exitCode: isEnd && hasRun ? parseExit(exit) : null,
-      message: isEnd && state !== 'COMPLETED' ? describe(stateText, reason) : null,
+      message: messageOf(state, stateText, reason),
       hasRun,
-    };
-    found.set(native, [...(found.get(native) ?? []), sighting]);
+    }));
+    found.set(native, [...(found.get(native) ?? []), ...sightings]);
   }
   return found;
 }
@@ -95,7 +96,10 @@ export function parseExit(text: string): number | null {
   return signal === '0' ? Number(code) : 128 + Number(signal);
 }
 
-function describe(state: string, reason: string): string {
+/** Why it waits, or why it ended as it did. */
+function messageOf(state: JobState, word: string, reason: string): string | null {
   const isTelling = reason !== '' && reason !== 'None' && reason !== 'NonZeroExitCode';
-  return isTelling ? `Slurm: ${state} (${reason})` : `Slurm: ${state}`;
+  if (state === 'QUEUED') return isTelling ? `Slurm: waits (${reason})` : null;
+  if (state === 'ACTIVE' || state === 'COMPLETED') return null;
+  return isTelling ? `Slurm: ${word} (${reason})` : `Slurm: ${word}`;
 }

@@ -1,46 +1,35 @@
 /** A job spec as options of sbatch. Pure. */
 import type { JobSpec } from '@gantry/contracts';
 import type { FieldError } from '@gantry/kernel';
+import { findShellVariables } from '../shell-variables.js';
 
-/** What a caller may say beside the fields of the spec, as `slurm.<option>`. */
-const customOptions = new Set([
-  ...['acctg-freq', 'bb', 'begin', 'cluster-constraint', 'comment', 'constraint', 'contiguous', 'core-spec'],
-  ...['cores-per-socket', 'cpu-freq', 'cpus-per-gpu', 'deadline', 'delay-boot', 'exclude', 'exclusive'],
-  ...[
-    'extra-node-info',
-    'gpu-bind',
-    'gpu-freq',
-    'gpus',
-    'gpus-per-node',
-    'gpus-per-socket',
-    'gres',
-    'gres-flags',
-  ],
-  ...[
-    'hint',
-    'licenses',
-    'mail-type',
-    'mail-user',
-    'mcs-label',
-    'mem-bind',
-    'mem-per-cpu',
-    'mem-per-gpu',
-    'mincpus',
-  ],
-  ...['network', 'nice', 'no-kill', 'no-requeue', 'nodelist', 'ntasks-per-core', 'ntasks-per-gpu'],
-  ...[
-    'ntasks-per-node',
-    'ntasks-per-socket',
-    'overcommit',
-    'oversubscribe',
-    'prefer',
-    'qos',
-    'requeue',
-    'signal',
-  ],
-  ...['sockets-per-node', 'spread-job', 'switches', 'thread-spec', 'threads-per-core', 'time-min', 'tmp'],
-  ...['tres-per-task', 'use-min-nodes', 'wait-all-nodes', 'wckey'],
+/**
+ * What a caller may say beside the fields of the spec, as `slurm.<option>` (sbatch(1)). An option of the wrong kind would
+ * take the word behind it for its value, or its value for the name of the script.
+ */
+const valueOptions: ReadonlySet<string> = new Set([
+  ...['acctg-freq', 'batch', 'bb', 'begin', 'cluster-constraint', 'comment', 'constraint', 'core-spec'],
+  ...['cores-per-socket', 'cpu-freq', 'cpus-per-gpu', 'deadline', 'delay-boot', 'distribution', 'exclude'],
+  ...['extra-node-info', 'gpu-bind', 'gpu-freq', 'gpus', 'gpus-per-node', 'gpus-per-socket', 'gres'],
+  ...['gres-flags', 'hint', 'licenses', 'mail-type', 'mail-user', 'mcs-label', 'mem-bind', 'mem-per-cpu'],
+  ...['mem-per-gpu', 'mincpus', 'network', 'nodelist', 'ntasks-per-core', 'ntasks-per-gpu'],
+  ...['ntasks-per-socket', 'oom-kill-step', 'power', 'prefer', 'priority', 'profile', 'qos', 'segment'],
+  ...['signal', 'sockets-per-node', 'switches', 'thread-spec', 'threads-per-core', 'time-min', 'tmp'],
+  ...['tres-per-task', 'wait-all-nodes', 'wckey'],
 ]);
+const flagOptions: ReadonlySet<string> = new Set([
+  ...['contiguous', 'no-requeue', 'overcommit', 'oversubscribe', 'reboot', 'requeue', 'spread-job'],
+  ...['stepmgr', 'use-min-nodes'],
+]);
+/** With a value or without. */
+const freeOptions: ReadonlySet<string> = new Set(['exclusive', 'nice', 'no-kill', 'propagate', 'resv-ports']);
+
+/** Of each of these sbatch takes the last one that is said, without a word about the others. */
+const rivals: readonly (readonly string[])[] = [
+  ['requeue', 'no-requeue'],
+  ['exclusive', 'oversubscribe'],
+  ['mem', 'mem-per-cpu', 'mem-per-gpu'],
+];
 
 /** What has a field of its own. */
 const ownFields: Readonly<Record<string, string>> = {
@@ -57,14 +46,12 @@ const ownFields: Readonly<Record<string, string>> = {
   mem: 'resources.memory',
   nodes: 'resources.nodes',
   ntasks: 'resources.processes',
+  'ntasks-per-node': 'resources.processes_per_node',
   output: 'stdout_path',
   partition: 'queue',
   reservation: 'reservation',
   time: 'duration',
 };
-
-/** A shell keeps these to itself: bash refuses to set them and ends. */
-const fixedVariables = new Set(['BASHOPTS', 'BASH_VERSINFO', 'EUID', 'PPID', 'SHELLOPTS', 'UID']);
 
 const prefix = 'slurm.';
 const optionOf = (key: string): string => key.slice(prefix.length).replaceAll('_', '-');
@@ -73,25 +60,44 @@ export function findUnsupportedBySlurm(spec: JobSpec): readonly FieldError[] {
   const errors: FieldError[] = [];
   const refuse = (field: string, detail: string) =>
     errors.push({ pointer: `/body/spec/${field}`, detail: `${field}: ${detail}` });
+  const said = new Map<string, string>();
+  if (spec.resources.memory !== undefined) said.set('mem', 'resources.memory');
+  if (spec.resources.exclusive === true) said.set('exclusive', 'resources.exclusive');
+  if (spec.constraints !== undefined) said.set('constraint', 'constraints');
   for (const [key, value] of Object.entries(spec.custom_attributes)) {
     const field = `custom_attributes/${key}`;
-    const option = optionOf(key);
-    if (!key.startsWith(prefix))
-      refuse(field, 'the executor slurm knows attributes that begin with "slurm."');
-    else if (Object.hasOwn(ownFields, option)) refuse(field, `use the field ${ownFields[option]}`);
-    else if (!customOptions.has(option))
-      refuse(field, `the executor slurm does not know the option ${option}`);
-    else if (option === 'constraint' && spec.constraints !== undefined)
-      refuse(field, 'constraints says it already');
-    else if (/\p{Cc}/u.test(String(value))) refuse(field, 'must not contain control characters');
+    const problem = findAttributeProblem(key, value, said);
+    if (problem !== undefined) refuse(field, problem);
+    if (value !== false) said.set(optionOf(key), key);
   }
   for (const field of ['stdin_path', 'stdout_path', 'stderr_path'] as const)
     if (/[\\\p{Cc}]/u.test(spec[field] ?? ''))
       refuse(field, 'Slurm takes no backslashes or control characters in it');
   if (/\p{Cc}/u.test(spec.directory ?? '')) refuse('directory', 'must not contain control characters');
-  for (const name of Object.keys(spec.environment))
-    if (fixedVariables.has(name)) refuse(`environment/${name}`, 'cannot be set in a batch job');
-  return errors;
+  return [...errors, ...findShellVariables(spec)];
+}
+
+/** @param said options that were asked for so far, and where */
+function findAttributeProblem(
+  key: string,
+  value: string | number | boolean,
+  said: ReadonlyMap<string, string>,
+): string | undefined {
+  if (!key.startsWith(prefix)) return 'the executor slurm knows attributes that begin with "slurm."';
+  const option = optionOf(key);
+  if (Object.hasOwn(ownFields, option)) return `use the field ${ownFields[option]}`;
+  const isFlag = flagOptions.has(option);
+  const isFree = freeOptions.has(option);
+  if (!isFlag && !isFree && !valueOptions.has(option))
+    return `the executor slurm does not know the option ${option}`;
+  if (/\p{Cc}/u.test(String(value))) return 'must not contain control characters';
+  if (isFlag && typeof value !== 'boolean') return 'must be true or false';
+  if (!isFlag && !isFree && (typeof value === 'boolean' || value === '')) return 'needs a value';
+  if (value === false) return undefined;
+  const rival = [option, ...(rivals.find((group) => group.includes(option)) ?? [])].find((one) =>
+    said.has(one),
+  );
+  return rival === undefined ? undefined : `${said.get(rival)} says otherwise already`;
 }
 
 export interface SbatchPaths {
@@ -124,6 +130,7 @@ export function buildSbatchArguments(
     ['time', spec.duration === undefined ? undefined : toTime(spec.duration)],
     ['nodes', resources.nodes],
     ['ntasks', resources.processes],
+    ['ntasks-per-node', resources.processes_per_node],
     ['cpus-per-task', resources.cores_per_process],
     ['gpus-per-task', resources.gpus_per_process],
     ['mem', resources.memory === undefined ? undefined : `${Math.ceil(resources.memory / 1024 ** 2)}M`],
@@ -132,11 +139,13 @@ export function buildSbatchArguments(
     ['kill-on-invalid-dep', 'yes'],
   ];
   // gpus-per-task needs a number of tasks.
-  const needsTasks = resources.gpus_per_process !== undefined && resources.processes === undefined;
+  const hasTasks = resources.processes !== undefined || resources.processes_per_node !== undefined;
+  const needsTasks = resources.gpus_per_process !== undefined && !hasTasks;
   return [
     '--parsable',
     ...pairs.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}=${value}`])),
     ...(needsTasks ? ['--ntasks=1'] : []),
+    ...(resources.exclusive === true ? ['--exclusive'] : []),
     ...(spec.hold ? ['--hold'] : []),
     ...Object.entries(spec.custom_attributes).flatMap(([key, value]) => toCustom(optionOf(key), value)),
     paths.script,
@@ -144,7 +153,8 @@ export function buildSbatchArguments(
 }
 
 function toCustom(option: string, value: string | number | boolean): readonly string[] {
-  if (value === false) return [];
+  // Sites requeue unless told otherwise; the other flags are off unless they are said.
+  if (value === false) return option === 'requeue' ? ['--no-requeue'] : [];
   return value === true || value === '' ? [`--${option}`] : [`--${option}=${value}`];
 }
 
