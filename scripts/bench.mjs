@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ensureBuilt, ensureInstalled, root, run } from './checkout.mjs';
 
 const programs = {
+  nodes: join('nodes', 'main.js'),
   pipeline: 'main.js',
   runtimes: join('runtimes', 'main.js'),
   tunnel: join('tunnel', 'main.js'),

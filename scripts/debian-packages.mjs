@@ -18,6 +18,16 @@ const needed = [
   { name: 'bubblewrap', isThere: () => existsSync('/usr/bin/bwrap') },
   { name: 'runc', isThere: () => existsSync('/usr/sbin/runc') },
   { name: 'slurm-wlm', isThere: () => existsSync('/usr/sbin/slurmctld') && existsSync('/usr/sbin/slurmd') },
+  // Its accounting, and the database that this needs.
+  { name: 'slurmdbd', isThere: () => existsSync('/usr/sbin/slurmdbd') },
+  {
+    name: 'slurm-wlm-mysql-plugin',
+    isThere: () =>
+      ['x86_64', 'aarch64'].some((machine) =>
+        existsSync(`/usr/lib/${machine}-linux-gnu/slurm-wlm/accounting_storage_mysql.so`),
+      ),
+  },
+  { name: 'mariadb-server', isThere: () => existsSync('/usr/sbin/mariadbd') },
   { name: 'munge', isThere: () => existsSync('/usr/sbin/munged') },
   { name: 'python3', isThere: () => existsSync('/usr/bin/python3') },
   { name: 'python3-cloudpickle', isThere: () => existsSync(`${pythonPackages}/cloudpickle`) },

@@ -1,5 +1,5 @@
 // `npm test`: set-up, checks, and every test. Words after `--` go to jest and leave the checks out:
-// `npm test -- --testPathPatterns broker`.
+// `npm test -- --testPathPatterns broker`, `npm test -- --coverage`.
 import { join } from 'node:path';
 import { ensureBuilt, ensureInstalled, root, run } from './checkout.mjs';
 import { ensureDebianPackages } from './debian-packages.mjs';
@@ -13,4 +13,4 @@ else ensureBuilt();
 console.log('\n== tests');
 const jest = join(root, 'node_modules', 'jest', 'bin', 'jest.js');
 const node = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
-run(process.execPath, [...node, jest, '--maxWorkers=2', ...(extra.length === 0 ? ['--coverage'] : extra)]);
+run(process.execPath, [...node, jest, '--maxWorkers=2', ...extra]);

@@ -7,7 +7,7 @@ if (!existsSync(new URL('../dist/main.js', import.meta.url))) {
   process.exit(1);
 }
 const { GANTRY_CA_FILE: caFile, NODE_EXTRA_CA_CERTS: known } = process.env;
-if (caFile && caFile !== known && process.argv[2] !== 'up') {
+if (caFile && caFile !== known && process.argv[2] !== 'up' && process.argv[2] !== 'agent') {
   if (!existsSync(caFile)) {
     console.error(`GANTRY_CA_FILE: there is no file "${caFile}"`);
     process.exit(2);

@@ -28,7 +28,7 @@ interface PlatformFile {
 export const platformFileName = 'platform.json';
 /** Held by the process of a running platform; in its data folder. */
 export const lockFileName = 'gantry.lock';
-const defaultUrls: PlatformFile = {
+export const defaultUrls: PlatformFile = {
   cloudUrl: 'http://127.0.0.1:1338',
   edgeUrl: 'http://127.0.0.1:1339',
   bridgeUrl: 'http://127.0.0.1:1341',
@@ -141,7 +141,7 @@ export function readPassword(path: string, wayOut: string): string {
 }
 
 /** The platform that runs on a data folder. After a crash its file is left, but other programs may have its ports. */
-function runningPlatform(dataDir: string): PlatformFile | undefined {
+export function runningPlatform(dataDir: string): PlatformFile | undefined {
   try {
     const file = JSON.parse(readFileSync(join(dataDir, platformFileName), 'utf8')) as PlatformFile;
     return isLockHeld(join(dataDir, lockFileName)) ? file : undefined;

@@ -8,10 +8,14 @@ const packageUrl = new URL('../package.json', import.meta.url);
 
 /** The `gantry` command. `argv` is without node and script. */
 export async function main(argv: readonly string[]): Promise<void> {
-  // `up` hands its flags to the configuration, which knows them all.
+  // These hand their flags to the configuration, which knows them all.
   if (argv[0] === 'up' && !argv.includes('--help') && !argv.includes('-h')) {
     const { up } = await import('./commands/up.js');
     return up(argv.slice(1));
+  }
+  if (argv[0] === 'agent' && argv[1] === 'up' && !argv.includes('--help') && !argv.includes('-h')) {
+    const { runAgent } = await import('@gantry/edge-agent/run');
+    return await runAgent(argv.slice(2));
   }
   try {
     const program = buildProgram();

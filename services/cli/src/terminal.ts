@@ -1,4 +1,9 @@
-/** What commands print: results on standard output, everything else on standard error. */
+/**
+ * What commands print: results on standard output, everything else on standard error.
+ *
+ * I1  Much of it was written by others: names, logs, what functions throw. What would steer a terminal is replaced in
+ *     all of it by what can be seen, where it goes to a terminal; a file or another program gets it as it is.
+ */
 import { ConfigError } from '@gantry/config';
 import { messageOf } from '@gantry/kernel';
 import Table from 'cli-table3';
@@ -9,9 +14,48 @@ export interface Output {
   readonly isJson: boolean;
 }
 
+/** What is bold because a command wants it to be. */
+const ownBold = new Set<string>();
+const escapeCharacter = '\u001b';
+const boldText = new RegExp(`(${escapeCharacter}\\[1m[^${escapeCharacter}]*${escapeCharacter}\\[22m)`);
+/** Control characters but tabs and line ends, and those that turn the direction of text around. */
+const steering = /\r(?!\n)|(?![\n\r\t])\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu;
+
+const toEscape = (character: string): string =>
+  `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
+
+/** I1: `text` as it may go to this stream. */
+function shownOn(stream: NodeJS.WriteStream, text: string): string {
+  if (!stream.isTTY) return text;
+  return text
+    .split(boldText)
+    .map((part) => (ownBold.has(part) ? part : part.replace(steering, toEscape)))
+    .join('');
+}
+
+/** For results: bold where the terminal has it. */
+export function bold(text: string): string {
+  const styled = colors.bold(shownOn(process.stdout, text));
+  ownBold.add(styled);
+  return styled;
+}
+
 /** The answer of a command: `value` with `--json`, else `text`. */
 export function printResult(output: Output, value: unknown, text: string): void {
-  console.log(output.isJson ? JSON.stringify(value, null, 2) : text);
+  console.log(output.isJson ? JSON.stringify(value, null, 2) : shownOn(process.stdout, text));
+}
+
+/**
+ * For output of others that comes in pieces: gives what writes the next piece to the stream (I1). It rejects with the
+ * stream's error.
+ */
+export function writerTo(stream: NodeJS.WriteStream): (piece: Uint8Array) => Promise<void> {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  return (piece) =>
+    new Promise((resolve, reject) => {
+      const shown = stream.isTTY ? shownOn(stream, decoder.decode(piece, { stream: true })) : piece;
+      stream.write(shown, (error) => (error == null ? resolve() : reject(error)));
+    });
 }
 
 /** Rows under headings; says so when there are none. */
@@ -22,7 +66,7 @@ export function toTable(
 ): string {
   if (rows.length === 0) return nothing;
   const table = new Table({
-    head: headings.map((heading) => colors.bold(heading)),
+    head: headings.map(bold),
     style: { head: [], border: [], compact: true },
     chars: {
       mid: '',
@@ -43,13 +87,16 @@ export function toTable(
     },
   });
   for (const row of rows)
-    table.push(row.map((cell) => (cell === null || cell === undefined ? '-' : String(cell))));
+    table.push(row.map((cell) => (cell === null || cell === undefined ? '-' : toCell(cell))));
   return table.toString();
 }
 
+/** Here already: what is replaced has another width. */
+const toCell = (cell: unknown): string => shownOn(process.stdout, String(cell));
+
 /** A line about what goes on. */
 export function note(text: string): void {
-  console.error(text);
+  console.error(shownOn(process.stderr, text));
 }
 
 /**
@@ -59,7 +106,8 @@ export function note(text: string): void {
 export async function withProgress<T>(what: string, work: Promise<T>): Promise<T> {
   const startMs = performance.now();
   const timer = setInterval(() => {
-    note(colors.dim(`${what} … ${Math.round((performance.now() - startMs) / 1000)} s`));
+    const seconds = Math.round((performance.now() - startMs) / 1000);
+    console.error(colors.dim(`${shownOn(process.stderr, what)} … ${seconds} s`));
   }, 2000);
   try {
     return await work;
@@ -101,14 +149,13 @@ export function fail(error: unknown, output: Output): never {
       ),
     );
   else {
-    console.error(`${colors.red('error')}${code === undefined ? '' : ` ${colors.bold(code)}`}: ${text}`);
+    const shownCode = code === undefined ? '' : ` ${colors.bold(shownOn(process.stderr, code))}`;
+    console.error(`${colors.red('error')}${shownCode}: ${shownOn(process.stderr, text)}`);
     // A single field stands in the text already.
     if (errors !== undefined && errors.length > 1)
-      for (const one of errors) console.error(`  ${one.pointer}: ${one.detail}`);
+      for (const one of errors) note(`  ${one.pointer}: ${one.detail}`);
     if (executionId !== undefined)
-      console.error(
-        `Execution ${executionId} succeeded; what it wrote: npx gantry executions logs ${executionId}`,
-      );
+      note(`Execution ${executionId} succeeded; what it wrote: npx gantry executions logs ${executionId}`);
     if (code === 'unreachable')
       console.error(
         'Is the platform running? "npm start" starts one; --cloud-url and --edge-url name another.',

@@ -1,5 +1,5 @@
 /** Jobs on a real Slurm: the contract of executors, and what is special about Slurm. */
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type JobDetail, jobDetailSchema } from '@gantry/contracts';
@@ -14,7 +14,7 @@ let slurm: Slurm;
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gantry-slurm-jobs-'));
-  slurm = await startSlurm({ nodes: 4 });
+  slurm = await startSlurm({ nodes: 4, gpus: 2 });
 });
 afterAll(async () => {
   await slurm?.stop();
@@ -56,41 +56,126 @@ async function programs(name: string, replaced: Readonly<Record<string, string>>
 
 describe('jobs of Slurm', () => {
   it('have all that was asked for', async () => {
+    await slurm.command(
+      ...['scontrol', 'create', 'reservation', 'reservationname=morning', 'users=root', 'nodes=n0'],
+      ...['starttime=now', 'duration=60'],
+    );
     const agent = await startWith();
     try {
-      const response = await submit(agent, {
+      const whole = await submit(agent, {
         name: 'with everything',
-        executable: '/bin/true',
+        executable: '/bin/sh',
+        arguments: ['-c', 'echo "$A"; echo "$SLURM_JOB_RESERVATION" >&2'],
         directory: folder,
-        resources: { nodes: 1, processes: 2, cores_per_process: 1, memory: '512M' },
-        duration: 5400,
-        queue: 'long',
-        hold: true,
-        custom_attributes: {
-          'slurm.constraint': 'cpu',
-          'slurm.comment': 'a "b" $(c)',
-          'slurm.requeue': true,
+        environment: { A: 'b' },
+        stdin_path: '/dev/null',
+        stdout_path: 'out {index}',
+        stderr_path: 'err 100%j {index}',
+        resources: {
+          ...{ nodes: 1, processes: 2, processes_per_node: 2, cores_per_process: 1, gpus_per_process: 1 },
+          ...{ memory: '512M', exclusive: true },
         },
+        duration: 1800,
+        queue: 'debug',
+        account: 'physics',
+        reservation: 'morning',
+        constraints: 'cpu&demo',
+        hold: true,
+        array: { indices: '1-5:2', max_running: 2 },
+        custom_attributes: { 'slurm.comment': 'a "b" $(c)', 'slurm.requeue': false, 'slurm.nice': 7 },
       });
-      const { job_id, native_id } = (await response.json()) as { job_id: string; native_id: string };
-      expect(response.status).toBe(201);
+      const { job_id, native_id } = (await whole.json()) as { job_id: string; native_id: string };
+      expect(whole.status).toBe(201);
       const shown = await slurm.command('scontrol', '--oneliner', 'show', 'job', native_id);
       for (const text of [
         'JobName=with everything',
+        'Account=physics',
+        'Reservation=morning',
+        'ArrayTaskId=1,3,5%2',
         'NumNodes=1',
         'NumTasks=2',
+        'NtasksPerN:B:S:C=2:0:*:*',
         'CPUs/Task=1',
+        'TresPerTask=gres:gpu:1',
         'MinMemoryNode=512M',
-        'TimeLimit=01:30:00',
-        'Partition=long',
+        'OverSubscribe=NO',
+        'TimeLimit=00:30:00',
+        'Partition=debug',
         'Reason=JobHeldUser',
-        'Features=cpu',
+        'Features=cpu&demo',
         'Comment=a "b" $(c)',
-        'Requeue=1',
+        'Requeue=0',
+        'Nice=7',
         `WorkDir=${folder}`,
+        'StdIn=/dev/null',
       ])
         expect(shown).toContain(text);
+      await agent.call(`/jobs/jobs/${job_id}/release`, { method: 'POST' });
+      const done = await ended(agent, job_id);
+      expect([done.state, done.tasks.map(({ exit_code }) => exit_code)]).toEqual(['COMPLETED', [0, 0, 0]]);
+      expect(await readFile(join(folder, 'out 3'), 'utf8')).toBe('b\n');
+      expect(await readFile(join(folder, 'err 100%j 5'), 'utf8')).toBe('morning\n');
+      const filtered = await agent.call('/jobs/jobs?queue=debug&executor=slurm');
+      expect(await filtered.json()).toMatchObject({ jobs: [{ job_id, queue: 'debug', account: 'physics' }] });
+    } finally {
+      await agent.stop();
+      await slurm.command('scancel', '--reservation=morning');
+      // A node may still be busy with cleaning up.
+      await until('the end of the reservation', () =>
+        slurm.command('scontrol', 'delete', 'reservationname=morning').then(
+          () => true,
+          () => false,
+        ),
+      );
+    }
+  });
+
+  it('say what they wait for', async () => {
+    const agent = await startWith();
+    try {
+      const response = await submit(agent, {
+        executable: '/bin/true',
+        custom_attributes: { 'slurm.begin': 'now+1hour' },
+      });
+      const { job_id } = (await response.json()) as { job_id: string };
+      await until('the reason', async () => {
+        const { state, message } = await show(agent, job_id);
+        return state === 'QUEUED' && message === 'Slurm: waits (BeginTime)';
+      });
       await agent.call(`/jobs/jobs/${job_id}/cancel`, { method: 'POST' });
+      expect(await ended(agent, job_id)).toMatchObject({ state: 'CANCELED' });
+    } finally {
+      await agent.stop();
+    }
+  });
+
+  it('are looked at also when one of them cannot be canceled', async () => {
+    const stubborn = join(folder, 'stubborn');
+    const scancel = `[ "$1" = "$(cat ${stubborn})" ] && { echo 'scancel: error: Access/permission denied' >&2; exit 1; }
+exec /usr/bin/scancel "$@"`;
+    const agent = await startWith({ slurmBinFolder: await programs('stubborn-', { scancel }) });
+    try {
+      const long = await submit(agent, { executable: '/bin/sleep', arguments: ['600'] });
+      const first = (await long.json()) as { job_id: string; native_id: string };
+      await writeFile(stubborn, first.native_id);
+      const leave = new AbortController();
+      const canceling = agent.call(`/jobs/jobs/${first.job_id}/cancel`, {
+        method: 'POST',
+        signal: leave.signal,
+      });
+      canceling.catch(() => undefined);
+      const short = await submit(agent, { executable: '/bin/sh', arguments: ['-c', 'exit 4'] });
+      const { job_id } = (await short.json()) as { job_id: string };
+      expect(await ended(agent, job_id)).toMatchObject({ state: 'FAILED', exit_code: 4 });
+      expect(await show(agent, first.job_id)).toMatchObject({ is_canceling: true });
+      await until('the health to say so', async () => {
+        const health = (await (await agent.call('/jobs/health')).json()) as { detail?: string };
+        return health.detail?.includes('Access/permission denied');
+      });
+      leave.abort();
+      // It is asked again with every look.
+      await writeFile(stubborn, '');
+      expect(await ended(agent, first.job_id)).toMatchObject({ state: 'CANCELED' });
     } finally {
       await agent.stop();
     }
@@ -144,6 +229,25 @@ describe('jobs of Slurm', () => {
       expect(await ended(agent, job_id)).toMatchObject({ state: 'FAILED', exit_code: 5 });
       const all = await slurm.command('squeue', '-h', '-t', 'all', '--name=answer-was-lost');
       expect(all.split('\n')).toHaveLength(1);
+    } finally {
+      await agent.stop();
+    }
+  });
+
+  it('are known when the answer was lost and Slurm has forgotten them meanwhile', async () => {
+    const bin = await programs('lost-and-forgotten-', {
+      sbatch: '/usr/bin/sbatch "$@" >/dev/null\nkill -9 $$',
+      squeue: 'exit 0',
+    });
+    const agent = await startWith({ slurmBinFolder: bin });
+    try {
+      const response = await submit(agent, { executable: '/bin/sh', arguments: ['-c', 'exit 6'] });
+      const { job_id } = (await response.json()) as { job_id: string };
+      expect(await ended(agent, job_id)).toMatchObject({
+        state: 'FAILED',
+        exit_code: 6,
+        native_id: expect.stringMatching(/^\d+$/),
+      });
     } finally {
       await agent.stop();
     }

@@ -1,5 +1,14 @@
-/** The plugin queue-info on a real Slurm. */
-import { queuedJobListSchema, queueListSchema, queueNodeListSchema } from '@gantry/contracts';
+/** The plugin queue-info on a real Slurm with its accounting, and what jobs make of that. */
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import {
+  allocationListSchema,
+  type JobDetail,
+  queuedJobListSchema,
+  queueListSchema,
+  queueNodeListSchema,
+} from '@gantry/contracts';
 import { agentPlugins } from '@gantry/edge-agent';
 import { describeAgentPlugin } from '@gantry/edge-agent/contract';
 import { type CallInit, type RunningAgent, startAgent } from '@gantry/edge-agent/test-support';
@@ -10,8 +19,19 @@ import { type Slurm, startSlurm } from '../support/slurm.js';
 const settings: Record<string, unknown> = {};
 let slurm: Slurm;
 beforeAll(async () => {
-  slurm = await startSlurm({ nodes: 3 });
+  slurm = await startSlurm({ nodes: 3, accounting: true });
   settings['slurmConf'] = slurm.conf;
+  for (const command of [
+    'add account physics Fairshare=10 GrpTRESMins=node=6000',
+    'add account chemistry Fairshare=5',
+    `add user ${userInfo().username} Account=physics,chemistry DefaultAccount=physics`,
+    `modify user where name=${userInfo().username} account=chemistry set ` +
+      'Fairshare=3 MaxJobs=10 MaxSubmit=20 MaxWall=1-00:00:00 GrpTRES=cpu=64 GrpTRESMins=node=600',
+    'add qos few MaxJobsPerUser=3',
+  ])
+    await slurm.command('sacctmgr', '-i', ...command.split(' '));
+  const limits = ['maxnodes=7', 'minnodes=1', 'maxcpuspernode=2', 'allowaccounts=physics'];
+  await slurm.command('scontrol', 'update', 'partitionname=long', 'qos=few', ...limits);
 });
 afterAll(() => slurm?.stop());
 
@@ -61,7 +81,10 @@ describe('the batch system of a node', () => {
         gpus_per_node: 0,
         features: ['cpu', 'demo'],
       },
-      long: { default: false, time_limit: 'UNLIMITED', nodes_total: 1 },
+      long: {
+        ...{ default: false, time_limit: 'UNLIMITED', nodes_total: 1, max_nodes: 7, max_jobs_per_user: 3 },
+        limits: { min_nodes: 1, max_cpus_per_node: 2, allowed_accounts: ['physics'], allowed_qos: null },
+      },
     });
     expect(await get('/queue-info/queues/long')).toMatchObject({ name: 'long' });
     const unknown = await agent.call('/queue-info/queues/nowhere');
@@ -125,6 +148,23 @@ describe('the batch system of a node', () => {
     expect([gone.status, await gone.json()]).toMatchObject([404, { code: 'job-not-found' }]);
   });
 
+  it('lists what the accounts of a user may use, and what is left of it', async () => {
+    const user = userInfo().username;
+    const { allocations } = allocationListSchema.parse(await get('/queue-info/allocations?force=1'));
+    const of = (account: string) => allocations.find((one) => one.account === account);
+    expect(new Set(allocations.map((one) => one.user))).toEqual(new Set([user]));
+    // What the account has is for all of its users; what the user has is for that user.
+    expect(of('physics')).toMatchObject({ allocated_node_hours: 100, max_jobs: null, qos: ['normal'] });
+    expect(of('chemistry')).toMatchObject({
+      ...{ fairshare: 3, max_jobs: 10, max_submit: 20, max_wall: '1-00:00:00', grp_tres: 'cpu=64' },
+      ...{ allocated_node_hours: 10, used_node_hours: 0, remaining_node_hours: 10 },
+    });
+    const { used_node_hours: used, remaining_node_hours: left } = of('physics') ?? {};
+    expect((used ?? Number.NaN) + (left ?? Number.NaN)).toBeCloseTo(100, 1);
+    const all = allocationListSchema.parse(await get('/queue-info/allocations?user=*'));
+    expect(all.allocations.length).toBeGreaterThanOrEqual(allocations.length);
+  });
+
   it('answers an older client in its own words', async () => {
     const { sid } = (await get('/queue_info/register_session', { json: {} })) as { sid: string };
     expect(await get('/queue_info/backend')).toEqual({ backend: 'slurm' });
@@ -138,10 +178,72 @@ describe('the batch system of a node', () => {
       jobs: expect.arrayContaining([expect.objectContaining({ job_id: native_id })]),
     });
     expect(await get(`/queue_info/list_all_jobs/${sid}?user=nobody-at-all`)).toMatchObject({ jobs: [] });
-    expect(await get(`/queue_info/list_allocations/${sid}`)).toEqual({ allocations: [] });
+    expect(await get(`/queue_info/list_allocations/${sid}`)).toMatchObject({
+      allocations: expect.arrayContaining([expect.objectContaining({ account: 'physics' })]),
+    });
+    expect(await get(`/queue_info/list_allocations/${sid}?user=nobody-at-all`)).toEqual({ allocations: [] });
     expect(await get(`/queue_info/cancel/${sid}/${native_id}`, { method: 'POST' })).toEqual({
       job_id: native_id,
       status: 'canceled',
     });
+  });
+});
+
+describe('jobs that Slurm has forgotten', () => {
+  it('are asked of its accounting; one that is away is waited for', async () => {
+    const bin = await mkdtemp(join(tmpdir(), 'gantry-forgetful-'));
+    const forget = join(bin, 'forget');
+    for (const program of ['sbatch', 'squeue', 'sacct', 'scancel', 'scontrol']) {
+      const gone = program === 'squeue' ? `[ -e ${forget} ] && exit 0` : '';
+      await writeFile(join(bin, program), `#!/bin/sh\n${gone}\nexec /usr/bin/${program} "$@"\n`);
+      await chmod(join(bin, program), 0o755);
+    }
+    const jobs = { ...settings, slurmPollSeconds: 1, slurmBinFolder: bin };
+    const agent = await startAgent(plugins, { settings: { jobs } });
+    try {
+      const submit = async (script: string, more: object = {}) => {
+        const spec = { executable: '/bin/sh', arguments: ['-c', script], ...more };
+        const response = await agent.call('/jobs/jobs', { json: { executor: 'slurm', spec } });
+        return (await response.json()) as { job_id: string; native_id: string };
+      };
+      const show = async (id: string) => (await (await agent.call(`/jobs/jobs/${id}`)).json()) as JobDetail;
+      const array = await submit('exit "$GANTRY_ARRAY_INDEX"', { array: { indices: '0,3' }, hold: true });
+      // Its script says nothing of its end: only the accounting knows.
+      const killed = await submit('sleep 600', { hold: true });
+      const untold = await submit('sleep 600', { hold: true });
+      await writeFile(forget, '');
+      await slurm.command('scontrol', 'release', array.native_id);
+      await slurm.command('scancel', killed.native_id);
+      await until('the ends of the jobs', async () => {
+        const printed = await slurm.command('squeue', '-h', '-o', '%i');
+        return !printed.includes(array.native_id) && !printed.includes(killed.native_id);
+      });
+      const ended = (id: string) =>
+        until('the end of a job', async () => {
+          const job = await show(id);
+          return job.ended_at === null ? undefined : job;
+        });
+      const done = await ended(array.job_id);
+      expect(done.tasks.map(({ state, exit_code }) => [state, exit_code])).toEqual([
+        ['COMPLETED', 0],
+        ['FAILED', 3],
+      ]);
+      expect(await ended(killed.job_id)).toMatchObject({ state: 'CANCELED', started_at: null });
+      await slurm.stopAccounting();
+      // Its end is in a file, so nobody has to be asked.
+      const short = await submit('exit 5');
+      expect(await ended(short.job_id)).toMatchObject({ state: 'FAILED', exit_code: 5 });
+      expect(await show(untold.job_id)).toMatchObject({
+        state: 'QUEUED',
+        message: 'Slurm: waits (JobHeldUser)',
+      });
+      await slurm.startAccounting();
+      await rm(forget);
+      await slurm.command('scancel', untold.native_id);
+      expect(await ended(untold.job_id)).toMatchObject({ state: 'CANCELED' });
+    } finally {
+      await agent.stop();
+      await rm(bin, { recursive: true, force: true });
+    }
   });
 });

@@ -3,6 +3,8 @@
  * words of what must not happen.
  */
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { startBridge, type TestBridge } from '../support/bridge.js';
 import {
@@ -111,6 +113,60 @@ describe('an original client', () => {
     for (const { abort } of [olga, eve]) abort.abort();
   });
 
+  it('gets notifications only with the right to the whole plugin, since an edge says not whom they are for', async () => {
+    const edge = await edgeOf('e1');
+    const read = async (user: string, right: string) => {
+      const abort = new AbortController();
+      const answer = await bridge.call('/v1/events?node=e1', { user, signal: abort.signal });
+      const seen: string[] = [];
+      void (async () => {
+        for await (const chunk of answer.body ?? []) seen.push(Buffer.from(chunk as Uint8Array).toString());
+      })().catch(() => undefined);
+      await until('the stream', () => seen.length > 0);
+      return { grant: { user, rights: [right] }, text: () => seen.join(''), abort };
+    };
+    const readers = [await read('bob', 'sysinfo:*'), await read('carla', 'jobs:*')];
+    const grants = readers.map(({ grant }) => grant);
+    await bridge.call('/v1/nodes/e1/grants', { user: 'olga', method: 'PUT', json: grants });
+    const notify = (plugin: string, data: string) =>
+      edge.send({ type: 'notification', edge: 'e1', plugin, topic: 'job_status', data });
+    notify('psij', 'for-carla');
+    notify('sysinfo', 'for-bob');
+    const [bob, carla] = readers;
+    await until(
+      'the events',
+      () => bob?.text().includes('for-bob') === true && carla?.text().includes('for-carla') === true,
+    );
+    expect(bob?.text()).not.toContain('for-carla');
+    expect(carla?.text()).not.toContain('for-bob');
+    for (const { abort } of readers) abort.abort();
+    await bridge.call('/v1/nodes/e1/grants', { user: 'olga', method: 'PUT', json: [] });
+  });
+
+  it('leaves places at an edge for others, however many requests it has open', async () => {
+    const edge = await edgeOf(
+      'e1',
+      answering(({ path }) =>
+        path === '/psij/quick' ? { status: 200, headers: {}, body: 'ok' } : undefined,
+      ),
+    );
+    const grants = [{ user: 'bob', rights: ['psij:*'] }];
+    await bridge.call('/v1/nodes/e1/grants', { user: 'olga', method: 'PUT', json: grants });
+    const abort = new AbortController();
+    const open = Array.from({ length: 70 }, async () => {
+      const answer = await bridge.call('/e1/psij/hang', { user: 'bob', signal: abort.signal });
+      return answer.status;
+    });
+    await until('as many as may be', () => edge.requests.length >= 64);
+    const refused = await bridge.call('/e1/psij/quick', { user: 'bob' });
+    expect(refused.status).toBe(429);
+    expect((await bridge.call('/e1/psij/quick', { user: 'olga' })).status).toBe(200);
+    expect(edge.requests.filter(({ path }) => path === '/psij/hang')).toHaveLength(64);
+    abort.abort();
+    await Promise.allSettled(open);
+    await bridge.call('/v1/nodes/e1/grants', { user: 'olga', method: 'PUT', json: [] });
+  });
+
   it('needs a token, and more than one right to a plugin for an edge that knows no rights', async () => {
     await edgeOf('e1');
     const status = async (path: string, user: string, method = 'GET') =>
@@ -162,6 +218,18 @@ describe('failures of the original that cannot happen here', () => {
     const script = await bridge.call('/plugins/evil.js');
     expect(script.status).toBe(404);
     expect(await (await bridge.call('/edge/list', { method: 'POST' })).text()).not.toContain('alert(1)');
+  });
+
+  it('1: no edge can say more of itself than a bridge keeps', async () => {
+    const plugins = { sysinfo: { type: 'sysinfo', version: '1', ui_config: { x: 'y'.repeat(400_000) } } };
+    const giant = await startOriginalEdge(await urlOf('e1'), { name: 'e1', plugins });
+    await giant.closed;
+    expect(bridge.isConnected('e1')).toBe(false);
+    const large = { sysinfo: { type: 'sysinfo', version: '1', ui_config: { x: 'y'.repeat(100_000) } } };
+    await edgeOf('e1', { plugins: large });
+    const list = await (await bridge.call('/edge/list', { method: 'POST' })).text();
+    expect(list).toContain('"sysinfo"');
+    expect(list.length).toBeLessThan(10_000);
   });
 
   it('2: an edge cannot answer what another one was asked', async () => {
@@ -285,6 +353,44 @@ describe('failures of the original that cannot happen here', () => {
     expect(bridge.bridge.link.isConnected('e1')).toBe(true);
   });
 
+  it('10: plugins that an edge adds and removes while it runs are seen, and it speaks for itself only', async () => {
+    const other = await edgeOf('e2');
+    const edge = await edgeOf('e1');
+    const abort = new AbortController();
+    const events = await bridge.call('/events', { user: 'olga', signal: abort.signal });
+    const seen: string[] = [];
+    void (async () => {
+      for await (const chunk of events.body ?? []) seen.push(Buffer.from(chunk as Uint8Array).toString());
+    })().catch(() => undefined);
+    await until('the topology', () => seen.join('').includes('"e1":{"plugins":["sysinfo"]}'));
+    const added = { type: 'iri.nersc', version: '0.3.0', ui_config: { title: 'NERSC' } };
+    edge.send({
+      type: 'topology',
+      edges: { e1: { plugins: { sysinfo: {}, 'iri.nersc': added } }, e2: { plugins: [] } },
+    });
+    await until('the change', () => seen.join('').includes('"e1":{"plugins":["sysinfo","iri.nersc"]}'));
+    const list = (await (await bridge.call('/edge/list', { method: 'POST' })).json()) as {
+      data: { edges: Record<string, { plugins: object }> };
+    };
+    expect(list.data.edges['e1']?.plugins).toMatchObject({
+      sysinfo: { version: '0.2.0', ui_config: { icon: 'x' } },
+      'iri.nersc': { version: '0.3.0', namespace: '/e1/iri.nersc', ui_config: { title: 'NERSC' } },
+    });
+    expect(list.data.edges['e2']?.plugins).toHaveProperty('sysinfo');
+    expect((await bridge.call('/e1/iri.nersc/resources')).status).toBe(200);
+    // Names alone, as the bridge itself says it.
+    edge.send({ type: 'topology', edges: { e1: { plugins: ['iri.nersc'] } } });
+    await until('the removal', () => seen.join('').includes('"e1":{"plugins":["iri.nersc"]}'));
+    expect((await bridge.readNode('e1')).plugins).toMatchObject([{ name: 'iri.nersc', version: '0.3.0' }]);
+    // Rubbish is no topology.
+    edge.send({ type: 'topology', edges: { e1: { plugins: 7 } } });
+    edge.send({ type: 'topology' });
+    expect((await bridge.call('/e1/iri.nersc/resources')).status).toBe(200);
+    expect((await bridge.readNode('e1')).plugins).toHaveLength(1);
+    expect(other.socket.readyState).toBe(other.socket.OPEN);
+    abort.abort();
+  });
+
   it('11: an edge whose old connection hangs is let in again at once', async () => {
     const hanging = await edgeOf(
       'e1',
@@ -396,6 +502,9 @@ describe('open mode', () => {
     expect(await get('/free/sysinfo/metrics')).toBe(200);
     expect(await get('/edges')).toBe(200);
     expect(await get('/free/sysinfo/metrics', { origin: 'https://evil.example' })).toBe(403);
+    // What comes through a proxy on this machine comes from anywhere.
+    expect(await get('/free/sysinfo/metrics', { 'x-forwarded-for': '192.0.2.1' })).toBe(403);
+    expect(await get('/edges', { via: '1.1 proxy' })).toBe(403);
     expect(await get('/v1/nodes')).toBe(400);
     // While the first one answers, a second of its name is refused, as the original does.
     const second = await startOriginalEdge(open.url, { name: 'free' });
@@ -436,7 +545,15 @@ describe('a token in a path', () => {
     }
     const wrong = `${noisy.url}/t/${token.slice(0, -4)}AAAA/edges`;
     answers.push(await (await fetch(wrong)).text());
+    // What changes something is in the audit log, refused upgrades and broken paths are in none.
+    answers.push(await (await fetch(`${noisy.url}/t/${token}/e1/psij/submit`, { method: 'POST' })).text());
+    await expect(startOriginalEdge(`${noisy.url}/t/${token}`, { name: 'e1' })).rejects.toThrow('401');
+    await expect(startOriginalEdge(`${noisy.url}/t/${token}/x/y`, { name: 'e1' })).rejects.toThrow('refused');
     edge.close();
+    await noisy.stopKeepingData();
+    const audit = readFileSync(join(noisy.dataDir, 'audit', 'audit.jsonl'), 'utf8');
+    expect(audit).toContain('/psij/submit');
+    lines.push(audit);
     await noisy.stop();
     expect(lines.length).toBeGreaterThan(3);
     for (const secret of [token, credential, token.slice(0, -4)])

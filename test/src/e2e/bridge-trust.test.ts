@@ -2,12 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NodeCredential, NodeView } from '@gantry/contracts';
-import { callerHeader } from '@gantry/contracts';
+import { callerHeader, enrolmentNonceHeader } from '@gantry/contracts';
+import { agentProgram } from '@gantry/edge-agent/program';
 import { isSignedBy, toPublicKey } from '@gantry/kernel';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { startBridge, type TestBridge } from '../support/bridge.js';
+import { agentEnv, startBridge, type TestBridge } from '../support/bridge.js';
 import { type FakeAgent, type FakeAgentOptions, startFakeAgent, statementOf } from '../support/fake-agent.js';
-import { until } from '../support/processes.js';
+import { startNode, until } from '../support/processes.js';
 
 let bridge: TestBridge;
 beforeAll(async () => {
@@ -38,6 +39,26 @@ describe('joining', () => {
     await expect(bridge.redeem('other', token)).rejects.toThrow('invalid-service-credential');
     expect(await bridge.redeem('once', token)).toMatchObject({ name: 'once' });
     await expect(bridge.redeem('once', token)).rejects.toThrow('invalid-service-credential');
+  });
+
+  it('an agent that did not get the answer asks again, and nobody else does so with success', async () => {
+    const token = await bridge.enrol('lost-answer', 'olga');
+    const redeem = (nonce: string) =>
+      bridge.call('/v1/nodes/lost-answer/credential', {
+        ...{ user: 'none', method: 'POST' },
+        headers: { authorization: `Bearer ${token}`, [enrolmentNonceHeader]: nonce },
+      });
+    const first = await redeem('n'.repeat(22));
+    expect(first.status).toBe(201);
+    const again = await redeem('n'.repeat(22));
+    expect([again.status, await again.json()]).toEqual([201, await first.json()]);
+    expect((await redeem('o'.repeat(22))).status).toBe(401);
+  });
+
+  it('a name is taken in capitals too', async () => {
+    await bridge.enrol('capital', 'olga');
+    const answer = await problemOf(bridge.call('/v1/nodes', { user: 'bob', json: { name: 'Capital' } }));
+    expect(answer).toMatchObject({ status: 409, code: 'node-exists' });
   });
 
   it('a name that is taken is given to nobody else, and to its owner only when that is meant', async () => {
@@ -144,6 +165,57 @@ describe('revocation', () => {
     expect(bridge.bridge.link.isConnected('removed')).toBe(false);
     expect((await bridge.call('/v1/nodes/removed')).status).toBe(404);
     expect(await credentialOf('removed', 'bob')).toMatchObject({ name: 'removed' });
+  });
+});
+
+describe('another key of the bridge', () => {
+  it('is for administrators to make, and no call fails while agents learn it', async () => {
+    const agent = await bridge.startAgent('rotated', 'olga');
+    const stubborn = await agentOf(await credentialOf('stubborn'), { keyIds: [1] });
+    const kept = () =>
+      (JSON.parse(readFileSync(join(agent.dataDir, 'credential.json'), 'utf8')) as NodeCredential)
+        .bridge_keys;
+    const [{ id: oldId = 0 } = {}] = kept();
+    const rotate = (user: string) => bridge.call('/v1/bridge/keys', { user, method: 'POST' });
+    expect((await rotate('olga')).status).toBe(403);
+    const statuses: number[] = [];
+    let isOver = false;
+    const calls = (async () => {
+      while (!isOver)
+        statuses.push((await bridge.call('/v1/nodes/rotated/sysinfo/homedir', { user: 'olga' })).status);
+    })();
+    const made = await rotate('root');
+    expect(made.status).toBe(201);
+    const { id } = (await made.json()) as { id: number };
+    expect(id).toBe(oldId + 1);
+    await until('the agent to keep the new key', () => kept().some((key) => key.id === id));
+    await until('some more calls', () => statuses.length > 20);
+    isOver = true;
+    await calls;
+    expect(new Set(statuses)).toEqual(new Set([200]));
+    expect(kept().map((key) => key.id)).toEqual([id]);
+    const listed = await bridge.call('/v1/bridge/keys');
+    expect(await listed.json()).toMatchObject([
+      { id: oldId, is_current: false },
+      { id, is_current: true },
+    ]);
+
+    // An agent that did not take it is spoken to with the key that it knows.
+    expect((await bridge.call('/v1/nodes/stubborn/sysinfo/x')).status).toBe(200);
+    expect(statementOf(stubborn.asked.at(-1) ?? { headers: {} })).toMatchObject({ kid: oldId });
+
+    // A new process has the credential that the old key signed, and knows the new one.
+    await agent.stop('SIGKILL');
+    await until('the node to be gone', () => !bridge.bridge.link.isConnected('rotated'));
+    const again = startNode(agentProgram, [], agentEnv(bridge.url, 'rotated', agent.dataDir, ''));
+    try {
+      await until('the node to be back', () => bridge.bridge.link.isConnected('rotated'));
+      expect((await bridge.call('/v1/nodes/rotated/sysinfo/homedir', { user: 'olga' })).status).toBe(200);
+    } finally {
+      await again.stop();
+    }
+    // Who enrols from now on has nothing to do with the old one.
+    expect((await credentialOf('young')).bridge_keys).toMatchObject([{ id }]);
   });
 });
 
@@ -265,5 +337,183 @@ describe('reaching a node', () => {
     expect(lines.text).not.toContain('secret=1');
     expect(lines.text).not.toContain('only-read');
     expect(lines.text).toContain('"action":"node.revoke"');
+  });
+});
+
+/** Events as somebody gets them, as text. */
+async function eventsOf(user: string) {
+  const abort = new AbortController();
+  const answer = await bridge.call('/v1/events', { user, signal: abort.signal });
+  let text = '';
+  const ended = (async () => {
+    for await (const chunk of answer.body ?? []) text += Buffer.from(chunk as Uint8Array).toString();
+  })().catch(() => undefined);
+  await until('the stream to begin', () => text !== '');
+  return {
+    text: () => text,
+    stop: async () => {
+      abort.abort();
+      await ended;
+    },
+  };
+}
+
+const auditLines = () =>
+  readFileSync(join(bridge.dataDir, 'audit', 'audit.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+describe('a node that means harm', () => {
+  const info = {
+    ...{ node: 'x', version: '1', started_at: '', labels: {}, plugins: [] },
+    facts: { x: { y: 'z'.repeat(500_000) } },
+    config: { revision: null, refused: null },
+    events: { epoch: 'e', last_seq: 0, acknowledged: 0, waiting: 0, dropped_total: 0 },
+  };
+
+  it('has its endless answer to the bridge cut off', async () => {
+    let written = 0;
+    let isCutOff = false;
+    await agentOf(await credentialOf('endless'), {
+      onBridgeCall: (_request, response) => {
+        const chunk = Buffer.alloc(64 * 1024, 'x');
+        response.stream.once('close', () => {
+          isCutOff = true;
+        });
+        const write = (): void => {
+          while (!response.stream.destroyed && written < 200_000_000) {
+            written += chunk.length;
+            if (!response.write(chunk)) return void response.once('drain', write);
+          }
+        };
+        write();
+      },
+    });
+    await until('the bridge to read no more', () => isCutOff);
+    expect(written).toBeLessThan(100_000_000);
+    expect((await bridge.call('/v1/nodes/endless/sysinfo/x')).status).toBe(200);
+  });
+
+  it('cannot make the lists of others large by what it says of itself', async () => {
+    await agentOf(await credentialOf('boastful'), {
+      onBridgeCall: (request, response) => {
+        if (request.url === '/agent/info') return void response.end(JSON.stringify(info));
+        response.statusCode = 404;
+        response.end();
+      },
+    });
+    const node = await until('the report', async () => {
+      const view = await bridge.readNode('boastful');
+      return view.version === '1' && view;
+    });
+    expect(node.facts).toEqual({});
+    const list = await (await bridge.call('/v1/nodes', { user: 'olga' })).text();
+    expect(list.length).toBeLessThan(50_000);
+    const { items } = JSON.parse(list) as { items: NodeView[] };
+    expect(items.find(({ name }) => name === 'boastful')).toMatchObject({ facts: null });
+  });
+});
+
+describe('what is open when a right ends', () => {
+  it('ends with the grant, and not for others', async () => {
+    await agentOf(await credentialOf('streaming'), {
+      handler: (_request, response) => void response.write('begin'),
+    });
+    const share = (json: unknown) =>
+      bridge.call('/v1/nodes/streaming/grants', { user: 'olga', method: 'PUT', json });
+    await share([{ user: 'bob', rights: ['sysinfo:read'] }]);
+    const open = async (user: string) => {
+      const abort = new AbortController();
+      const answer = await bridge.call('/v1/nodes/streaming/sysinfo/x', { user, signal: abort.signal });
+      let state = 'open';
+      const ended = answer.text().then(
+        () => {
+          state = 'complete';
+        },
+        () => {
+          state = 'ended';
+        },
+      );
+      return { state: () => state, abort, ended };
+    };
+    const [ofBob, ofOlga] = [await open('bob'), await open('olga')];
+    await share([]);
+    await ofBob.ended;
+    expect([ofBob.state(), ofOlga.state()]).toEqual(['ended', 'open']);
+    ofOlga.abort.abort();
+    await ofOlga.ended;
+  });
+
+  it('tells those who could see the node that it was revoked', async () => {
+    await agentOf(await credentialOf('leaving'));
+    const events = await eventsOf('olga');
+    await bridge.call('/v1/nodes/leaving/revoke', { user: 'olga', method: 'POST' });
+    await until('the event', () => events.text().includes('"disconnected"'));
+    expect(events.text()).toContain('"node":"leaving"');
+    await events.stop();
+  });
+});
+
+describe('the audit log', () => {
+  it('says what was changed, by whom, from where and in which request, and what was refused', async () => {
+    await credentialOf('audited');
+    const call = (user: string, path: string, init: object) =>
+      bridge.call(path, { user, headers: { 'x-request-id': `audit-${user}` }, ...init });
+    const grants = [{ user: 'bob', rights: ['jobs:read', 'jobs:submit'] }];
+    await call('olga', '/v1/nodes/audited/grants', { method: 'PUT', json: grants });
+    const settings = { plugins: { jobs: { maxRunning: 7 } }, disabled: ['files'] };
+    await call('olga', '/v1/nodes/audited/settings', { method: 'PUT', json: settings });
+    await call('carl', '/v1/nodes', { json: { name: 'audited' } });
+    await call('carl', '/v1/nodes', { json: { name: 'AUDITED' } });
+    await call('carl', '/v1/nodes/no-such-node/revoke', { method: 'POST' });
+    await call('carl', '/edge/disconnect/audited', { method: 'POST' });
+    const lines = await until('the lines', () => {
+      const own = auditLines().filter(({ requestId }) => String(requestId).startsWith('audit-'));
+      return own.length >= 6 && own;
+    });
+    const origin = { address: '127.0.0.1', requestId: 'audit-olga', user: 'olga', outcome: 'done' };
+    const refused = { address: '127.0.0.1', requestId: 'audit-carl', user: 'carl', outcome: 'refused' };
+    expect(lines).toMatchObject([
+      { ...origin, action: 'node.grant', node: 'audited', detail: 'bob=jobs:read,jobs:submit' },
+      { ...origin, action: 'node.settings', node: 'audited', detail: 'jobs.maxRunning -files' },
+      { ...refused, action: 'node.enrol', node: 'audited', code: 'node-exists' },
+      { ...refused, action: 'node.enrol', node: 'AUDITED', code: 'node-exists' },
+      { ...refused, action: 'node.revoke', node: 'no-such-node', code: 'node-not-found' },
+      { ...refused, action: 'node.disconnect', node: 'audited', code: 'forbidden' },
+    ]);
+  });
+
+  it('is not filled by calls to nodes that are not there, nor by tokens that are none', async () => {
+    const before = auditLines().length;
+    const long = 'x'.repeat(8000);
+    await Promise.all(
+      Array.from({ length: 40 }, async (_, index) => {
+        await bridge.call(`/v1/nodes/none-${index}/jobs/${long}`, { user: 'mallory', method: 'POST' });
+        await bridge.redeem(`none-${index}`, 'rubbish').catch(() => undefined);
+      }),
+    );
+    await bridge.call('/v1/nodes/audited/sysinfo/last', { user: 'olga', method: 'POST' });
+    const lines = await until('the last line', () => {
+      const all = auditLines().slice(before);
+      return all.some(({ path }) => path === '/sysinfo/last') && all;
+    });
+    const probes = lines.filter(({ user }) => user === 'mallory' || String(user).startsWith('node:none-'));
+    expect(probes.length).toBeGreaterThanOrEqual(1);
+    expect(probes.length).toBeLessThanOrEqual(4);
+    expect(JSON.stringify(probes).length).toBeLessThan(3000);
+  });
+
+  it('has a call that takes long before it ends', async () => {
+    await agentOf(await credentialOf('slow'), { handler: () => undefined });
+    const abort = new AbortController();
+    const call = bridge.call('/v1/nodes/slow/work/long', { method: 'POST', signal: abort.signal });
+    const ofCall = () => auditLines().filter(({ path }) => path === '/work/long');
+    await until('the line of its beginning', () => ofCall().length === 1);
+    expect(ofCall()).toMatchObject([{ outcome: 'begun', node: 'slow', address: '127.0.0.1' }]);
+    abort.abort();
+    await expect(call).rejects.toThrow();
+    await until('the line of its end', () => ofCall().length === 2);
+    expect(ofCall()[1]).toMatchObject({ outcome: 'failed', address: '127.0.0.1' });
   });
 });

@@ -42,6 +42,33 @@ describe('a node that dialled in', () => {
     expect((await bridge.call('/v1/nodes/lab-1/agent/events', { user: 'olga' })).status).toBe(403);
   });
 
+  it.each(['sysinfo', 'psij', 'staging', 'jobs', 'files'])(
+    'answers what every plugin of RADICAL Edge answers, called %s, and keeps sessions to their creators',
+    async (plugin) => {
+      const rights = ['sysinfo:*', 'jobs:*', 'files:*'];
+      const grants = ['ada', 'bob'].map((user) => ({ user, rights }));
+      await bridge.call('/v1/nodes/lab-1/grants', { user: 'olga', method: 'PUT', json: grants });
+      const base = `/t/${await bridge.tokenOf('ada')}/lab-1/${plugin}`;
+      const ofAda = async (path: string, method = 'GET') => {
+        const answer = await bridge.call(`${base}/${path}`, { user: 'none', method });
+        return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+      };
+      const statusOfBob = async (path: string, method = 'GET') =>
+        (await bridge.call(`/lab-1/${plugin}/${path}`, { user: 'bob', method })).status;
+      const { sid } = (await ofAda('register_session', 'POST')).body;
+      expect(sid).toMatch(/^session\.[0-9a-f]{32}$/);
+      expect(await ofAda('version')).toEqual({ status: 200, body: { version: expect.any(String) } });
+      expect((await ofAda('health')).body).toMatchObject({ plugin, active_sessions: expect.any(Number) });
+      expect((await ofAda('ui_config')).body).toMatchObject({ plugin_name: plugin, ui: expect.any(Object) });
+      expect((await ofAda('list_sessions')).body).toEqual({ sessions: [sid] });
+      const listed = await bridge.call(`/lab-1/${plugin}/list_sessions`, { user: 'bob' });
+      expect(await listed.json()).toEqual({ sessions: [] });
+      expect(await statusOfBob(`unregister_session/${String(sid)}`, 'POST')).toBe(404);
+      expect((await ofAda(`unregister_session/${String(sid)}`, 'POST')).body).toEqual({ ok: true });
+      expect((await ofAda(`unregister_session/${String(sid)}`, 'POST')).status).toBe(404);
+    },
+  );
+
   it('is there for clients of RADICAL Edge too, with sessions of their own', async () => {
     const base = `/lab-1/sysinfo`;
     const opened = await bridge.call(`${base}/register_session`, { user: 'olga', method: 'POST' });

@@ -76,7 +76,7 @@ describe('wrong use', () => {
     });
   });
 
-  it('of a CommonJS module says what to write instead', async () => {
+  it('of a CommonJS module, or one that is cut off, says what is wrong', async () => {
     const push = async (name: string, content: string) => {
       const words = ['functions', 'push', fileOf(name, content), '--cloud-url', 'http://127.0.0.1:9'];
       const json = await runGantry(['--json', '--password-file', passwordFile, ...words]);
@@ -89,6 +89,16 @@ describe('wrong use', () => {
           code: 'invalid-function',
           detail: expect.stringMatching(/common\.js is a CommonJS module.*write "export default/),
         },
+      });
+    const wrong = {
+      'cut.mjs': ['export default (a => ', /cut\.mjs: line 1: SyntaxError/],
+      'named.mjs': ['export const f = 1;', /named\.mjs: it has no default export/],
+      'cut.py': ['def f(:\n    return 1\n', /cut\.py/],
+    } as const;
+    for (const [name, [text, detail]] of Object.entries(wrong))
+      expect(await push(name, text)).toMatchObject({
+        exit: 2,
+        error: { code: 'invalid-function', detail: expect.stringMatching(detail) },
       });
     // A bundle may have both; nobody listens where it would be sent.
     const both = 'var m = { exports: {} }; module.exports = 1; export default () => m;\n';

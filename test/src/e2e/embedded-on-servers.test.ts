@@ -1,9 +1,9 @@
 /** The one-process platform on a real RabbitMQ and a real PostgreSQL, chosen by two settings. */
 
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildFlavourTopology, openBroker } from '@gantry/broker';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { runGantry } from '../support/command-line.js';
 import { newDevice, resultOf } from '../support/device.js';
 import { freePorts, gantry, newDataDir, type Platform, startPlatform } from '../support/platform.js';
@@ -37,6 +37,63 @@ it('executes over both, and keeps accounts and results across a restart', async 
   const after = await newDevice(again, { name: 'admin', password: platform.adminPassword });
   expect(resultOf((await after.read(accepted.json.execution_id)).json)).toBe(3);
   await again.stop('SIGTERM');
+});
+
+describe('a runtime beside it', () => {
+  const sleep =
+    'export default async (ms) => { const from = Date.now(); await new Promise((resolve) => setTimeout(resolve, ms)); return [from, Date.now()]; };';
+  /** Runs a `gantry runtime` command with the settings of the platform. */
+  const runtime = async (env: Readonly<Record<string, string>>, ...words: string[]) => {
+    const command = startNode(gantry, ['--json', 'runtime', ...words], env);
+    const code = await command.ended;
+    return { code, json: JSON.parse(command.stdout()) };
+  };
+
+  it.each(['of its data folder', 'that both were given'])(
+    'takes its share of the calls, with the credential %s',
+    async (which) => {
+      const folder = newDataDir();
+      mkdirSync(folder, { recursive: true });
+      const file = (name: string, value: string) => {
+        writeFileSync(join(folder, name), value, { mode: 0o600 });
+        return join(folder, name);
+      };
+      const given = which === 'that both were given';
+      const platform = await startPlatform({
+        GANTRY_BROKER_URL: rabbit.url,
+        GANTRY_STORE_URL: await postgres.createDatabase(),
+        GANTRY_RUNTIME_SLOTS: '1',
+        ...(given ? { GANTRY_RUNTIME_CREDENTIAL_FILE: file('credential', 'known-to-both') } : {}),
+      });
+      try {
+        const own = join(platform.dataDir, 'runtime-credential');
+        expect(existsSync(own)).toBe(!given);
+        if (!given) expect(statSync(own).mode & 0o777).toBe(0o600);
+        if (given) {
+          const other = { ...platform.env, GANTRY_RUNTIME_CREDENTIAL_FILE: file('other', 'another') };
+          const refused = await runtime(other, 'start', 'Nature', '--detach');
+          expect(refused.code).not.toBe(0);
+          expect(refused.json.error.detail).toMatch(/401.*GANTRY_RUNTIME_CREDENTIAL_FILE/);
+          expect((await runtime(platform.env, 'ls')).json).toEqual([]);
+        }
+        const started = await runtime(platform.env, 'start', 'Nature', '--detach');
+        expect(started.json).toMatchObject({ id: 'Nature.1', state: 'taking' });
+        const device = await newDevice(platform, { name: 'admin', password: platform.adminPassword });
+        const [functionId, requirementId] = [await device.upload(sleep), await device.requirement()];
+        const calls = Array.from({ length: 6 }, () => device.execute(functionId, requirementId, [1000]));
+        const spans = (await Promise.all(calls)).map(({ json }) => resultOf(json) as [number, number]);
+        // Each of the two runs one at a time: what ran at once ran at both.
+        const ranTogether = spans.some(([from], i) =>
+          spans.some(([start, end], j) => i !== j && start <= from && from < end),
+        );
+        expect([spans.length, ranTogether]).toEqual([6, true]);
+      } finally {
+        await runtime(platform.env, 'stop', 'Nature', '--all', '--now');
+        await platform.stop('SIGTERM');
+      }
+    },
+    120_000,
+  );
 });
 
 it('keeps its enrolment across starts, and never takes the name of another live cluster', async () => {

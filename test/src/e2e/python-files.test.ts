@@ -76,7 +76,9 @@ describe('gantry functions push and gantry call', () => {
     );
     const unread = await runGantry(['call', today], platform);
     expect([unread.code, unread.stdout]).toEqual([6, '']);
-    expect(unread.output).toMatch(/unreadable-result.*a Python object of type datetime\.date/);
+    expect(unread.output).toMatch(
+      /unreadable-result.*a Python object of type datetime\.date, .*return value\.isoformat\(\)/,
+    );
     const id = /Execution (\S+) succeeded/.exec(unread.output)?.[1] ?? '';
     const shown = await runGantry(['executions', 'show', id, '--json'], platform);
     expect(JSON.parse(shown.stdout)).toMatchObject({ status: 'succeeded' });

@@ -215,6 +215,11 @@ describe('processes on RabbitMQ', () => {
       2,
       expect.stringContaining('GANTRY_RUNTIME_MEMORY_MIB'),
     ]);
+    const nobodys = await cli(ownMachine, 'runtime', 'start', 'Natur', '--detach');
+    expect([nobodys.code, nobodys.json().error.detail]).toEqual([
+      2,
+      expect.stringMatching(/"Natur"; did you mean Nature\? There are: .*Nature.*GANTRY_FLAVOURS_DIR/),
+    ]);
     const { GANTRY_RUNTIME_CREDENTIAL_FILE: _file, ...without } = ownMachine;
     const noCredential = await cli(without, 'runtime', 'start', 'Nature');
     expect([noCredential.code, noCredential.json().error.detail]).toEqual([

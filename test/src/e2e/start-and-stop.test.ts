@@ -1,6 +1,6 @@
 /** The life of the embedded platform as a process. */
 import { execFile } from 'node:child_process';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -8,7 +8,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { checkedFetch } from '../support/checked-fetch.js';
 import { newDevice, resultOf, signIn } from '../support/device.js';
 import { freePorts, gantry, newDataDir, type Platform, startPlatform } from '../support/platform.js';
-import { descendantsOf, isRunning, root, startNode, until } from '../support/processes.js';
+import {
+  descendantsOf,
+  isRunning,
+  killGroup,
+  root,
+  startNode,
+  startProgram,
+  until,
+} from '../support/processes.js';
 
 const running: Platform[] = [];
 const start = async (env?: Record<string, string>, dataDir?: string) => {
@@ -126,6 +134,22 @@ describe('the end', () => {
     await until('the children to end', () => !children.some(isRunning), 5000);
   });
 
+  it('comes also when npm, which started it, is told to end', async () => {
+    const dataDir = newDataDir();
+    const npm = startProgram('npm', ['start', '--', '--json'], freePorts(dataDir));
+    try {
+      await until('the platform to be ready', () => npm.stdout().includes('"cloud_url"'), 90_000);
+      const children = descendantsOf(npm.pid);
+      expect(children.length).toBeGreaterThan(0);
+      npm.child.kill('SIGTERM');
+      await until('everything to end', () => ![npm.pid, ...children].some(isRunning));
+      expect(existsSync(join(dataDir, 'gantry.lock'))).toBe(false);
+    } finally {
+      // Its whole group: what outlived npm would keep its ports.
+      if (npm.pid > 0) killGroup(npm.pid);
+    }
+  }, 120_000);
+
   it('leaves no process after SIGKILL, even with an endless loop running', async () => {
     const platform = await start();
     const device = await newDevice(platform, { name: 'admin', password: platform.adminPassword });
@@ -183,6 +207,32 @@ describe('the command line', () => {
     writeFileSync(file, 'export default (n) => n * 2;');
     const { id } = JSON.parse(await cli(platform, 'functions', 'push', file, '--json'));
     expect((await cli(platform, 'call', String(id), '21')).trim()).toBe('42');
+    const limits = [
+      '--fresh',
+      '--memory',
+      '64',
+      '--scratch',
+      '1',
+      '--log-bytes',
+      '10',
+      '--result-bytes',
+      '64',
+    ];
+    const answer = JSON.parse(await cli(platform, 'call', String(id), '4', ...limits, '--json'));
+    expect(answer).toMatchObject({ value: 8, execution_id: expect.stringMatching(/./) });
+    expect(answer).not.toHaveProperty('executionId');
+    // The password was changed before; the command line keeps the file up to date.
+    const password = readFileSync(join(platform.dataDir, 'admin-password'), 'utf8').trim();
+    const token = await signIn(platform.cloudUrl, 'admin', password);
+    const stored = await checkedFetch(`${platform.cloudUrl}/v1/app_requirements`, { headers: { token } });
+    const asked = {
+      FRESH: true,
+      MAX_MEMORY_MIB: 64,
+      MAX_SCRATCH_MIB: 1,
+      MAX_LOG_BYTES: 10,
+      MAX_RESULT_BYTES: 64,
+    };
+    expect(stored.json.items).toContainEqual(expect.objectContaining(asked));
     const accepted = JSON.parse(await cli(platform, 'call', String(id), '5', '--async', '--json'));
     const shown = JSON.parse(
       await cli(platform, 'executions', 'show', accepted.execution_id, '--wait', '20', '--json'),

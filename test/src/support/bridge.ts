@@ -6,7 +6,7 @@ import { type Bridge, createBridge } from '@gantry/bridge';
 import type { NodeCredential, NodeEnrolment, NodeView, Role } from '@gantry/contracts';
 import { agentProgram } from '@gantry/edge-agent/program';
 import { Lifecycle, type Logger, silentLogger } from '@gantry/kernel';
-import { openStore } from '@gantry/store';
+import { openStore, type Store } from '@gantry/store';
 import { createMetrics } from '@gantry/telemetry';
 import { BiscuitIssuer, newSigningKey } from '@gantry/tokens';
 import { type Running, startNode, until } from './processes.js';
@@ -15,6 +15,7 @@ export interface TestBridge {
   readonly bridge: Bridge;
   readonly url: string;
   readonly dataDir: string;
+  readonly store: Store;
   tokenOf(user: string, role?: Role): Promise<string>;
   call(path: string, init?: CallInit): Promise<Response>;
   enrol(name: string, user?: string): Promise<string>;
@@ -22,6 +23,7 @@ export interface TestBridge {
   /** Enrols it, starts its process, and waits until it is connected. */
   startAgent(name: string, user?: string): Promise<Running & { readonly dataDir: string }>;
   readNode(name: string, user?: string): Promise<NodeView>;
+  isConnected(name: string): boolean;
   stop(): Promise<void>;
   /** Its data are the next bridge's, with `dataDir`. */
   stopKeepingData(): Promise<void>;
@@ -41,6 +43,9 @@ export interface TestBridgeOptions {
   readonly logger?: Logger;
   readonly answerSeconds?: number;
   readonly host?: string;
+  readonly publicUrl?: string;
+  /** Another one, whose store is this one's as well; it is to be stopped later than this one. */
+  readonly sharesStoreOf?: TestBridge;
 }
 
 const userKey = newSigningKey(1);
@@ -52,15 +57,17 @@ export async function startBridge(options: TestBridgeOptions = {}): Promise<Test
     logger = silentLogger,
     port = 0,
     host = '127.0.0.1',
+    publicUrl = '',
   } = options;
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'gantry-bridge-'));
-  const store = await openStore({ url: `file:${dataDir}/bridge.db`, logger });
+  const store =
+    options.sharesStoreOf?.store ?? (await openStore({ url: `file:${dataDir}/bridge.db`, logger }));
   const issuer = new BiscuitIssuer(() => [userKey]);
   const bridge = createBridge({
     config: {
       dataDir,
       bridge: {
-        ...{ host, port, publicUrl: '', access, answerSeconds },
+        ...{ host, port, publicUrl, access, answerSeconds },
         ...{ enrolmentMinutes: 10, credentialDays: 30, maxNodesPerUser: 50, auditFileMiB: 1 },
         ...{ maxCallsInFlight: 1000, maxCallsPerUser: 256, maxEventReaders: 100 },
       },
@@ -75,7 +82,8 @@ export async function startBridge(options: TestBridgeOptions = {}): Promise<Test
     version: { service: 'bridge', version: '0.0.0-test' } as never,
   });
   const lifecycle = new Lifecycle();
-  await lifecycle.start([{ name: 'store', stop: () => store.close() }, ...bridge.parts]);
+  const ownStore = { name: 'store', stop: () => store.close() };
+  await lifecycle.start([...(options.sharesStoreOf === undefined ? [ownStore] : []), ...bridge.parts]);
   const tokens = new Map<string, string>();
   const agents: (Running & { dataDir: string })[] = [];
 
@@ -107,7 +115,8 @@ export async function startBridge(options: TestBridgeOptions = {}): Promise<Test
     (await (await call(`/v1/nodes/${name}`, { user })).json()) as NodeView;
 
   return {
-    ...{ bridge, dataDir, tokenOf, call, enrol, readNode },
+    ...{ bridge, dataDir, store, tokenOf, call, enrol, readNode },
+    isConnected: (name) => bridge.link.isConnected(name),
     url: bridge.url,
     redeem: async (name, enrolmentToken) => {
       const answer = await fetch(`${bridge.url}/v1/nodes/${name}/credential`, {
@@ -123,11 +132,7 @@ export async function startBridge(options: TestBridgeOptions = {}): Promise<Test
       writeFileSync(tokenFile, await enrol(name, user), { mode: 0o600 });
       const running = startNode(agentProgram, [], agentEnv(bridge.url, name, agentDir, tokenFile));
       agents.push({ ...running, dataDir: agentDir });
-      await until(
-        `the node ${name} to be connected`,
-        async () => (bridge.link.isConnected(name) ? true : undefined),
-        30_000,
-      );
+      await until(`the node ${name} to be connected`, () => bridge.link.isConnected(name), 30_000);
       return { ...running, dataDir: agentDir };
     },
     stopKeepingData: () => lifecycle.stop(),

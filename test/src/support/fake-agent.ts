@@ -6,11 +6,11 @@ import {
   callerHeader,
   connectionHeader,
   instanceHeader,
+  knownKeysHeader,
   type NodeCredential,
 } from '@gantry/contracts';
 import { peekStatement } from '@gantry/kernel';
 import { type Dialler, dialTunnel, type TunnelHandler } from '@gantry/tunnel';
-import type { TestBridge } from './bridge.js';
 import { until } from './processes.js';
 
 export interface FakeAgent {
@@ -23,8 +23,13 @@ export interface FakeAgent {
 export interface FakeAgentOptions {
   readonly credential: NodeCredential;
   readonly instance?: string;
+  /** Keys of the bridge that it says it knows; none: it does not say. */
+  readonly keyIds?: readonly number[];
   readonly handler?: TunnelHandler;
+  /** Takes what the bridge asks for itself; refused unless given. */
+  readonly onBridgeCall?: TunnelHandler;
   readonly onConnect?: TunnelHandler;
+  readonly connections?: number;
   /** Has the credential for its first attempt only. */
   readonly dialsOnce?: boolean;
   /** Does not wait for the connection. */
@@ -38,7 +43,13 @@ export const echo: TunnelHandler = (request, response) => {
   response.end(JSON.stringify({ method, url, headers }));
 };
 
-export async function startFakeAgent(bridge: TestBridge, options: FakeAgentOptions): Promise<FakeAgent> {
+/** What both a bridge in this process and one of its own have. */
+export interface AgentsBridge {
+  readonly url: string;
+  readonly isConnected: (name: string) => boolean | Promise<boolean>;
+}
+
+export async function startFakeAgent(bridge: AgentsBridge, options: FakeAgentOptions): Promise<FakeAgent> {
   const { credential, handler = echo, instance = randomUUID(), onConnect } = options;
   const asked: Http2ServerRequest[] = [];
   let attempts = 0;
@@ -52,18 +63,23 @@ export async function startFakeAgent(bridge: TestBridge, options: FakeAgentOptio
       authorization: `Bearer ${proof()}`,
       [instanceHeader]: instance,
       [connectionHeader]: String(slot),
+      ...(options.keyIds === undefined ? {} : { [knownKeysHeader]: options.keyIds.join(',') }),
     }),
     handler: (request, response) => {
-      if (request.url.startsWith('/agent/')) return refuse(response);
+      if (request.url.startsWith('/agent/'))
+        return options.onBridgeCall === undefined
+          ? refuse(response)
+          : options.onBridgeCall(request, response);
       asked.push(request);
       return handler(request, response);
     },
     ...(onConnect === undefined ? {} : { onConnect }),
+    ...(options.connections === undefined ? {} : { connections: options.connections }),
   });
   if (options.isRefused !== true)
     await until(
       'the agent to be connected',
-      () => dialler.isConnected && bridge.bridge.link.isConnected(credential.name),
+      async () => dialler.isConnected && (await bridge.isConnected(credential.name)),
     );
   return { dialler, asked, close: () => dialler.close({ graceMs: 100 }) };
 }

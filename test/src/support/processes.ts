@@ -25,12 +25,19 @@ process.on('exit', () => {
 });
 
 /** Starts `node script args…` in a process group of its own, with only the given environment. */
-export function startNode(
+export const startNode = (
   script: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+): Running => startProgram(process.execPath, [script, ...args], env);
+
+/** The same for any program. */
+export function startProgram(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
 ): Running {
-  const child = spawn(process.execPath, [script, ...args], {
+  const child = spawn(program, args, {
     cwd: root,
     env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -61,6 +68,15 @@ export function startNode(
       return ended;
     },
   };
+}
+
+/** Ends what is left of the process group of a program that was started here. */
+export function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Nothing is left.
+  }
 }
 
 /** Waits until `condition` answers something; polls, fails after `timeoutMs` with what it was waiting for. */

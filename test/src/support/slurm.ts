@@ -1,6 +1,6 @@
 /**
  * A real Slurm for tests: one controller and several virtual nodes on this machine, with munge, in a folder of its own
- * under the temp folder, on free loopback ports, without accounting. It dies with the test process (parent death
+ * under the temp folder, on free loopback ports, with accounting only when it is asked for. It dies with the test process (parent death
  * signal), also when that is killed; jobs that run then end with their nodes.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
@@ -19,8 +19,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { choosePorts } from './loopback-ports.js';
 import { endProcess, untilUp } from './server-process.js';
+import { accountingLines, SlurmAccounting } from './slurm-accounting.js';
 
 const run = promisify(execFile);
+const gpuDevices = ['/dev/null', '/dev/zero'] as const;
+const clusterName = 'gantrytest';
 const startTimeoutMs = 60_000;
 /** Another process may take a port between our look and Slurm's. */
 const startAttempts = 3;
@@ -28,6 +31,10 @@ const startAttempts = 3;
 export interface SlurmOptions {
   /** Virtual nodes, `n0` and so on, each with 2 processors and 2000 MB that nobody checks. Default 2. */
   readonly nodes?: number;
+  /** Graphics cards of the first node, which nobody checks either. Default none. */
+  readonly gpus?: 0 | 1 | 2;
+  /** With slurmdbd and a database, and associations that are enforced. */
+  readonly accounting?: boolean;
   /** More lines of slurm.conf. */
   readonly config?: string;
 }
@@ -40,6 +47,9 @@ export interface Slurm {
   /** Ends the controller; nodes and their jobs go on. */
   stopController(): Promise<void>;
   startController(): Promise<void>;
+  /** Only with accounting. */
+  stopAccounting(): Promise<void>;
+  startAccounting(): Promise<void>;
   /** Ends jobs, nodes and controller, and removes everything. */
   stop(): Promise<void>;
 }
@@ -70,28 +80,47 @@ class SlurmServers implements Slurm {
   readonly conf: string;
   readonly #folder: string;
   readonly #nodes: readonly string[];
+  readonly #accounting: SlurmAccounting | undefined;
   #munge: ChildProcess | undefined;
   #controller: ChildProcess | undefined;
   #daemons: ChildProcess[] = [];
 
-  private constructor(folder: string, nodes: readonly string[]) {
+  private constructor(folder: string, nodes: readonly string[], accountingPort: number | undefined) {
     this.#folder = folder;
     this.#nodes = nodes;
     this.conf = join(folder, 'slurm.conf');
+    if (accountingPort === undefined) return;
+    this.#accounting = new SlurmAccounting({
+      folder,
+      port: accountingPort,
+      cluster: clusterName,
+      mungeSocket: join(folder, 'munge.socket'),
+      spawn: (program, args, env) => this.#spawn(program, args, env),
+      command: (program, ...args) => this.command(program, ...args),
+    });
   }
 
-  static async prepare({ nodes: count = 2, config = '' }: SlurmOptions): Promise<SlurmServers> {
-    const ports = await choosePorts(count + 1);
+  static async prepare(options: SlurmOptions): Promise<SlurmServers> {
+    const { nodes: count = 2, gpus = 0, accounting = false, config = '' } = options;
+    const [port = 0, accountingPort = 0, ...ports] = await choosePorts(count + 2);
     const folder = mkdtempSync(join(tmpdir(), 'gantry-slurm-'));
-    const nodes = ports.slice(1).map((port, at) => ({ name: `n${at}`, port }));
+    const nodes = ports.map((nodePort, at) => ({ name: `n${at}`, port: nodePort }));
     mkdirSync(join(folder, 'state'));
     mkdirSync(join(folder, 'log'));
     for (const { name } of nodes) mkdirSync(join(folder, 'spool', name), { recursive: true });
     writeFileSync(join(folder, 'munge.key'), randomBytes(1024), { mode: 0o400 });
-    writeFileSync(join(folder, 'slurm.conf'), configurationOf(folder, ports[0] ?? 0, nodes, config));
+    const more = accounting
+      ? accountingLines(accountingPort, join(folder, 'munge.socket'))
+      : ['AccountingStorageType=accounting_storage/none'];
+    const text = configurationOf(folder, port, nodes, gpus, [...more, config]);
+    writeFileSync(join(folder, 'slurm.conf'), text);
+    // Any devices do: nothing keeps jobs from others, and nobody looks what they are.
+    const cards = gpuDevices.slice(0, gpus).map((device) => `NodeName=n0 Name=gpu File=${device}\n`);
+    writeFileSync(join(folder, 'gres.conf'), cards.join(''));
     return new SlurmServers(
       folder,
       nodes.map(({ name }) => name),
+      accounting ? accountingPort : undefined,
     );
   }
 
@@ -107,6 +136,7 @@ class SlurmServers implements Slurm {
       `--seed-file=${join(this.#folder, 'munged.seed')}`,
     ]);
     await this.#untilUp('munged', this.#munge, async () => existsSync(socket));
+    await this.#accounting?.start();
     await this.startController();
     for (const node of this.#nodes) this.#daemons.push(this.#spawn('/usr/sbin/slurmd', ['-D', '-N', node]));
     const isIdle = async () => (await this.command('sinfo', '-h', '-N', '-o', '%T')).split('\n');
@@ -132,6 +162,14 @@ class SlurmServers implements Slurm {
     if (controller !== undefined) await endProcess(controller, 'SIGTERM');
   }
 
+  async stopAccounting(): Promise<void> {
+    await this.#accounting?.stopDaemon();
+  }
+
+  async startAccounting(): Promise<void> {
+    await this.#accounting?.startDaemon();
+  }
+
   async command(program: string, ...args: string[]): Promise<string> {
     const { stdout } = await run(program, args, {
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', SLURM_CONF: this.conf },
@@ -144,6 +182,7 @@ class SlurmServers implements Slurm {
     await this.#endJobs().catch(() => undefined);
     await Promise.all(this.#daemons.map((daemon) => endProcess(daemon, 'SIGTERM')));
     await this.stopController();
+    await this.#accounting?.stop();
     if (this.#munge !== undefined) await endProcess(this.#munge, 'SIGTERM');
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 3 });
   }
@@ -162,10 +201,10 @@ class SlurmServers implements Slurm {
   }
 
   /** `setpriv` becomes the program, so the process id is the program's own. */
-  #spawn(program: string, args: readonly string[]): ChildProcess {
+  #spawn(program: string, args: readonly string[], env: Record<string, string> = {}): ChildProcess {
     const child = spawn('setpriv', ['--pdeathsig=KILL', '--', program, ...args], {
       cwd: this.#folder,
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', SLURM_CONF: this.conf },
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', SLURM_CONF: this.conf, ...env },
       stdio: 'ignore',
     });
     running.add(child);
@@ -185,14 +224,15 @@ function configurationOf(
   folder: string,
   port: number,
   nodes: readonly { readonly name: string; readonly port: number }[],
-  config: string,
+  gpus: number,
+  more: readonly string[],
 ): string {
   const host = hostname().split('.')[0] ?? 'localhost';
   const { username } = userInfo();
   const all = nodes.map(({ name }) => name).join(',');
   const last = nodes.at(-1)?.name ?? '';
   return `${[
-    'ClusterName=gantrytest',
+    `ClusterName=${clusterName}`,
     `SlurmctldHost=${host}(127.0.0.1)`,
     `SlurmctldPort=${port}`,
     `SlurmUser=${username}`,
@@ -216,17 +256,19 @@ function configurationOf(
     'ReturnToService=2',
     'MpiDefault=none',
     'SwitchType=switch/none',
-    'AccountingStorageType=accounting_storage/none',
     'KillWait=2',
     'MinJobAge=600',
+    // So long, not 10 s, do its programs look for a controller that is away.
+    'MessageTimeout=5',
     'CommunicationParameters=NoAddrCache,NoCtldInAddrAny,NoInAddrAny',
     ...nodes.map(
       ({ name, port: nodePort }, at) =>
         `NodeName=${name} NodeHostname=${host} NodeAddr=127.0.0.1 Port=${nodePort} CPUs=2 RealMemory=2000 ` +
-        `State=UNKNOWN Feature=${at === 0 ? 'cpu,demo' : 'cpu'}`,
+        `State=UNKNOWN Feature=${at === 0 ? 'cpu,demo' : 'cpu'}${at === 0 && gpus > 0 ? ` Gres=gpu:${gpus}` : ''}`,
     ),
+    ...(gpus > 0 ? ['GresTypes=gpu'] : []),
     `PartitionName=debug Nodes=${all} Default=YES MaxTime=01:00:00 State=UP`,
     `PartitionName=long Nodes=${last} Default=NO MaxTime=INFINITE State=UP`,
-    config,
+    ...more,
   ].join('\n')}\n`;
 }

@@ -40,17 +40,18 @@ export async function take<T>(items: AsyncIterable<T>, limit: number): Promise<T
   return taken;
 }
 
-/** A word of the command line that has to be a number. @throws {UsageError} */
+/** A word of the command line that has to be a number from 0 up. @throws {UsageError} */
 export function numberOf(what: string, text: string): number {
   const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+  if (text.trim() === '' || !Number.isFinite(value))
     throw new UsageError(`${what} must be a number, not "${text}"`);
+  if (value < 0) throw new UsageError(`${what} must be a number from 0 up, not "${text}"`);
   return value;
 }
 
 /** A word of the command line that has to be a whole number from 1 up. @throws {UsageError} */
 export function countOf(what: string, text: string): number {
-  const value = numberOf(what, text);
+  const value = text.trim() === '' ? Number.NaN : Number(text);
   if (!Number.isSafeInteger(value) || value < 1)
     throw new UsageError(`${what} must be a whole number from 1 up, not "${text}"`);
   return value;

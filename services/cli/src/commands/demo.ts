@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import colors from 'picocolors';
-import { printResult, withProgress } from '../terminal.js';
+import { bold, printResult, withProgress } from '../terminal.js';
 import { onAction } from './action.js';
 
 const source = new URL('../../assets/mandelbrot.mjs', import.meta.url);
@@ -55,10 +54,10 @@ export function addDemo(program: Command): void {
         ([name, ms]) => `${name.padEnd(22)} ${String(ms).padStart(8)} ms`,
       );
       const text = [
-        colors.bold('sync'),
+        bold('sync'),
         ...pictures.overview,
         '',
-        colors.bold(`async ${accepted.execution_id}`),
+        bold(`async ${accepted.execution_id}`),
         ...pictures.detail,
         '',
         ...lines,

@@ -1,16 +1,35 @@
-import { codecOf } from '@gantry/client';
-import type { ExecutionStatus, ExecutionView } from '@gantry/contracts';
+import type { ExecutionStatus, ExecutionView, RequirementOnWire } from '@gantry/contracts';
 import { messageOf } from '@gantry/kernel';
 import type { Command } from 'commander';
 import type { GlobalOptions } from '../connection.js';
 import { note, printResult, toTable, withProgress } from '../terminal.js';
 import { countOf, numberOf, onAction, take } from './action.js';
 import { encodeParameter, type Reading, readResult } from './function-values.js';
+import { UsageError } from './usage-error.js';
 
 interface CallOptions extends GlobalOptions {
   readonly flavour: string;
   readonly seconds?: string;
   readonly async?: boolean;
+  readonly fresh?: boolean;
+  readonly memory?: string;
+  readonly scratch?: string;
+  readonly resultBytes?: string;
+  readonly logBytes?: string;
+}
+
+/** What the function needs, of the options that say it. */
+function requirementOf(options: CallOptions): RequirementOnWire {
+  const { flavour, seconds, fresh, memory, scratch, resultBytes, logBytes } = options;
+  return {
+    FLAVOUR: flavour,
+    ...(seconds === undefined ? {} : { MAX_FUNCTION_EXECUTION_TIME: numberOf('--seconds', seconds) }),
+    ...(fresh === true ? { FRESH: true } : {}),
+    ...(memory === undefined ? {} : { MAX_MEMORY_MIB: countOf('--memory', memory) }),
+    ...(scratch === undefined ? {} : { MAX_SCRATCH_MIB: countOf('--scratch', scratch) }),
+    ...(resultBytes === undefined ? {} : { MAX_RESULT_BYTES: countOf('--result-bytes', resultBytes) }),
+    ...(logBytes === undefined ? {} : { MAX_LOG_BYTES: countOf('--log-bytes', logBytes) }),
+  };
 }
 
 /** `gantry call` and `gantry executions …` */
@@ -24,19 +43,23 @@ export function addExecutions(program: Command): void {
       )
       .option('--flavour <flavour>', 'where it runs', 'Nature')
       .option('--seconds <seconds>', 'how long it may run')
+      .option('--fresh', 'in a fresh realm: nothing of an earlier call is left')
+      .option('--memory <MiB>', "less memory than the flavour's limit")
+      .option('--scratch <MiB>', "less scratch space than the flavour's limit")
+      .option('--result-bytes <number>', "a smaller result than the flavour's limit")
+      .option('--log-bytes <number>', "a shorter log than the flavour's limit")
       .option('--async', 'do not wait for the result'),
     async ({ client, edge, output }, [id = '', ...parameters], options) => {
       const functionId = numberOf('the function id', id);
       const { LANG: language } = await client.readFunction(functionId);
       // Refused before it runs, not when its result cannot be read.
-      codecOf(language);
+      if (language === 'C')
+        throw new UsageError(
+          `function ${functionId} was uploaded by a C client: its parameters have types that JSON has not. ` +
+            'docs/languages/c.md says how it is called',
+        );
       const encoded = parameters.map((text) => encodeParameter(language, text));
-      const requirementId = await client.createRequirement({
-        FLAVOUR: options.flavour,
-        ...(options.seconds === undefined
-          ? {}
-          : { MAX_FUNCTION_EXECUTION_TIME: numberOf('--seconds', options.seconds) }),
-      });
+      const requirementId = await client.createRequirement(requirementOf(options));
       const input = { functionId, requirementId, parameters: encoded };
       if (options.async === true) {
         const accepted = await edge.executeAsync(input);
@@ -45,16 +68,17 @@ export function addExecutions(program: Command): void {
         return;
       }
       const result = await withProgress('executing', edge.execute(input));
-      const shown = { ...result, execution_id: result.executionId };
+      const { executionId, ...answer } = result;
+      const shown = { ...answer, execution_id: executionId };
       if (result.ret_code !== 0) {
         if (output.isJson) printResult(output, shown, '');
         else note(result.err ?? 'the function failed');
         process.exitCode = 1;
       } else {
-        const { value, text } = readResult(language, result.res, result.executionId);
+        const { value, text } = readResult(language, result.res, executionId);
         printResult(output, { ...shown, value }, text);
       }
-      if (!output.isJson) noteExecution(result.executionId);
+      if (!output.isJson) noteExecution(executionId);
     },
   );
 

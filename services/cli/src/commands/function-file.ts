@@ -4,12 +4,14 @@ import { basename, extname } from 'node:path';
 import { candidatesOf, findTopLevelFunctions, isGantryError, pythonFunction } from '@gantry/client';
 import type { FunctionUpload } from '@gantry/contracts';
 import { messageOf } from '@gantry/kernel';
+import { faultOfModule, faultOfPython } from './check-syntax.js';
 import { UsageError } from './usage-error.js';
 
 /**
  * The upload for a file: an ES module with a default export (`.js`, `.mjs`), or Python source (`.py`), of which
  * `functionName` says which function is meant when there are several.
- * @throws {UsageError} for other files, and for Python source without one function
+ * @throws {UsageError} for other files, for source that cannot be compiled, for a module without a default export, and
+ * for Python source without one function
  */
 export function readFunctionFile(path: string, functionName: string | undefined): FunctionUpload {
   const name = basename(path);
@@ -34,6 +36,8 @@ function pythonCode(path: string, fileName: string, functionName: string | undef
   } catch {
     throw new UsageError(`${path} is not UTF-8`);
   }
+  const fault = faultOfPython(source);
+  if (fault !== undefined) throw invalidFunction(`${path}: ${fault}`);
   const options = functionName === undefined ? {} : { name: functionName };
   try {
     return Buffer.from(pythonFunction(source, { fileName, ...options }).code, 'base64');
@@ -41,20 +45,27 @@ function pythonCode(path: string, fileName: string, functionName: string | undef
     if (!isGantryError(error, 'invalid-function')) throw error;
     const isChoice = functionName === undefined && candidatesOf(findTopLevelFunctions(source)).length > 1;
     const wayOut = isChoice ? ' with --function NAME' : '';
-    throw Object.assign(new UsageError(`${error.detail}${wayOut}`), { code: 'invalid-function' });
+    throw invalidFunction(`${error.detail}${wayOut}`);
   }
 }
 
-/** @throws {UsageError} for a CommonJS module, which would only fail where it is loaded */
+/** @throws {UsageError} for what would only fail where it is loaded: a CommonJS module, one that cannot be parsed */
 function moduleCode(path: string): Buffer {
   const bytes = read(path);
   const text = bytes.toString('utf8').replaceAll(/^\s*(?:\/\/|\/?\*).*$/gm, '');
   const isCommonJs = /\bmodule\.exports\b|^\s*exports\.\w+\s*=/m.test(text) && !/\bexport\b/.test(text);
-  if (!isCommonJs) return bytes;
+  if (!isCommonJs) {
+    const fault = faultOfModule(bytes);
+    if (fault !== undefined) throw invalidFunction(`${path}: ${fault}`);
+    return bytes;
+  }
   const what = `${path} is a CommonJS module (module.exports) and has no default export`;
   const wayOut = 'write "export default (a, b) => …" instead, or bundle it: esbuild --bundle --format=esm';
-  throw Object.assign(new UsageError(`${what}; ${wayOut}`), { code: 'invalid-function' });
+  throw invalidFunction(`${what}; ${wayOut}`);
 }
+
+const invalidFunction = (detail: string): UsageError =>
+  Object.assign(new UsageError(detail), { code: 'invalid-function' });
 
 const toUpload = (LANG: FunctionUpload['LANG'], NAME: string, code: Buffer): FunctionUpload => ({
   LANG,

@@ -18,6 +18,9 @@ describe('parameters', () => {
     expect(() => encodeParameter('JS', "[it's")).toThrow(`quote it as a JSON string: '"[it'\\''s"'`);
     expect(Buffer.from(encodeParameter('JS', '"[it\'s"'), 'base64').toString()).toBe('"[it\'s"');
     expect(() => encodeParameter('C', '1')).toThrow(/EdgeClient\.execute/);
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    expect(() => encodeParameter('PY', deep)).toThrow(/more than 500 levels deep/);
+    expect(() => encodeParameter('JS', deep)).toThrow(/cannot be written as JSON/);
   });
 
   it('for Python keep floats and long integers', () => {
@@ -63,5 +66,23 @@ describe('results', () => {
     let doubled: PythonValue = 1;
     for (let round = 0; round < 64; round += 1) doubled = [doubled, doubled];
     expect(() => toJsonValue(doubled)).toThrow(/more than 1000000 values/);
+    const levels = 100_000;
+    const deep = Buffer.from(`\x80\x04${']'.repeat(levels)}${'a'.repeat(levels - 1)}.`, 'latin1');
+    expect(() => readResult('PY', deep.toString('base64'), 'fe.1')).toThrow(
+      expect.objectContaining({ code: 'unreadable-result', detail: expect.stringMatching(/500 levels/) }),
+    );
+  });
+
+  it('and so are two keys that would be one in JSON: no value is lost', () => {
+    const twice = new Map<PythonValue, PythonValue>([
+      [1, 'a'],
+      ['1', 'b'],
+    ]);
+    expect(() => resultOf(twice)).toThrow(
+      expect.objectContaining({
+        code: 'unreadable-result',
+        detail: expect.stringMatching(/two keys .* 1 in/),
+      }),
+    );
   });
 });

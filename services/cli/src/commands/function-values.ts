@@ -19,6 +19,8 @@ export interface Reading {
 
 /** More would not be read by anybody; values that share parts grow beyond all bounds when they are written out. */
 const maxShownValues = 1_000_000;
+/** Deeper ones are a mistake or an attack, and take more stack than there is. */
+const maxDepth = 500;
 
 /**
  * A word as a parameter: JSON, or else a text, so that `call 1 hello` works. What begins like JSON has to be JSON.
@@ -68,13 +70,14 @@ const scalar = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 /** JSON with Python's eyes: `2.0` stays a float, and `12345678901234567890` exact, which `JSON.parse` forgets. */
 export function parseForPython(json: string): PythonInput {
   const marked = json.replaceAll(scalar, (one) => (one.startsWith('"') ? `"t${one.slice(1)}` : `"n${one}"`));
-  const unmark = (value: unknown): PythonInput => {
+  const unmark = (value: unknown, depth = 0): PythonInput => {
+    if (depth > maxDepth) throw new UsageError(`a parameter lies more than ${maxDepth} levels deep`);
     if (typeof value === 'string')
       return value.startsWith('n') ? toPythonNumber(value.slice(1)) : value.slice(1);
-    if (Array.isArray(value)) return value.map(unmark);
+    if (Array.isArray(value)) return value.map((item) => unmark(item, depth + 1));
     if (typeof value !== 'object' || value === null) return value as boolean | null;
     // Keys are texts, and marked as such.
-    return new Map(Object.entries(value).map(([key, item]) => [key.slice(1), unmark(item)]));
+    return new Map(Object.entries(value).map(([key, item]) => [key.slice(1), unmark(item, depth + 1)]));
   };
   return unmark(JSON.parse(marked));
 }
@@ -85,13 +88,14 @@ const toPythonNumber = (text: string): PythonInput =>
 /**
  * What Python answered, as JSON can say it: bytes as base64, sets as lists, keys as texts, and as texts too the
  * numbers that JSON has not (`NaN`, `Infinity`) and those too large to be exact.
- * @throws {PickleError} when a value contains itself
+ * @throws {PickleError} when a value contains itself or lies too deep, or two keys of a dict are the same text
  */
 export function toJsonValue(value: PythonValue): unknown {
   const path = new Set<unknown>();
   let count = 0;
   const inside = (one: object, work: () => unknown): unknown => {
     if (path.has(one)) throw new PickleError('the result contains itself, which JSON cannot say');
+    if (path.size >= maxDepth) throw new PickleError(`the result lies more than ${maxDepth} levels deep`);
     path.add(one);
     const made = work();
     path.delete(one);
@@ -106,9 +110,15 @@ export function toJsonValue(value: PythonValue): unknown {
     if (one instanceof Uint8Array) return Buffer.from(one).toString('base64');
     if (Array.isArray(one) || one instanceof Set) return inside(one, () => [...one].map(convert));
     const entries = one instanceof Map ? [...one] : Object.entries(one);
-    return inside(one, () =>
-      Object.fromEntries(entries.map(([key, item]) => [toKey(convert(key)), convert(item)])),
-    );
+    return inside(one, () => {
+      const made = new Map<string, unknown>();
+      for (const [key, item] of entries) {
+        const text = toKey(convert(key));
+        if (made.has(text)) throw new PickleError(`a dict has two keys that are both ${text} in JSON`);
+        made.set(text, convert(item));
+      }
+      return Object.fromEntries(made);
+    });
   };
   return convert(value);
 }

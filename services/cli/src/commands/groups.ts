@@ -19,9 +19,12 @@ const groups: readonly Group[] = [
   { names: ['flavours'], load: async () => (await import('./flavours.js')).addFlavours },
   { names: ['runtime'], load: async () => (await import('./runtime.js')).addRuntime },
   { names: ['clusters'], load: async () => (await import('./clusters.js')).addClusters },
+  { names: ['agent'], load: async () => (await import('./agent.js')).addAgent },
   { names: ['nodes'], load: async () => (await import('./nodes.js')).addNodes },
   { names: ['jobs'], load: async () => (await import('./jobs.js')).addJobs },
   { names: ['queues'], load: async () => (await import('./queues.js')).addQueues },
+  { names: ['files'], load: async () => (await import('./files.js')).addFiles },
+  { names: ['ports'], load: async () => (await import('./ports.js')).addPorts },
   { names: ['config'], load: async () => (await import('./config.js')).addConfig },
 ];
 

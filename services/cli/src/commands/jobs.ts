@@ -3,7 +3,7 @@ import type { JobSpecInput, JobsClient } from '@gantry/client';
 import { type JobDetail, type JobSummary, jobExecutors, jobStates } from '@gantry/contracts';
 import { type Command, Option } from 'commander';
 import type { Connection } from '../connection.js';
-import { printResult, toTable } from '../terminal.js';
+import { printResult, toTable, writerTo } from '../terminal.js';
 import { countOf, numberOf, onAction, take } from './action.js';
 import { chooseNode } from './choose-node.js';
 import { UsageError } from './usage-error.js';
@@ -249,7 +249,9 @@ interface LogOptions extends NodeOption {
 }
 
 function addLogs(jobs: Command): void {
-  const command = withNode(jobs.command('logs <job>').description('Print the output of a job, as it is'))
+  const command = withNode(
+    jobs.command('logs <job>').description('Print the output of a job; as it is, unless to a terminal'),
+  )
     .option('-f, --follow', 'go on until the job has ended')
     .option('--stderr', 'what it wrote to standard error')
     .option('--index <element>', 'of an array');
@@ -263,11 +265,9 @@ function addLogs(jobs: Command): void {
       const all: Uint8Array[] = [];
       for await (const piece of pieces) all.push(piece);
       printResult(connection.output, { output: Buffer.concat(all).toString('utf8') }, '');
-    } else for await (const piece of pieces) await writeOut(piece);
+      return;
+    }
+    const write = writerTo(process.stdout);
+    for await (const piece of pieces) await write(piece);
   });
 }
-
-const writeOut = (bytes: Uint8Array): Promise<void> =>
-  new Promise((resolve, reject) => {
-    process.stdout.write(bytes, (error) => (error == null ? resolve() : reject(error)));
-  });

@@ -1,13 +1,17 @@
 import { readFileSync } from 'node:fs';
-import type { NodeView } from '@gantry/contracts';
+import { basename } from 'node:path';
+import { readEnvironment } from '@gantry/config';
+import type { NodeEnrolment, NodeView } from '@gantry/contracts';
 import type { Command } from 'commander';
-import { printResult, toTable } from '../terminal.js';
+import { note, printResult, toTable } from '../terminal.js';
 import { onAction, take } from './action.js';
+import { addExec } from './node-exec.js';
+import { addNodeSettings, toText as toSettingsText } from './node-settings.js';
 import { UsageError } from './usage-error.js';
 
 const maxListed = 10_000;
 
-/** `gantry nodes ls|show|enrol|share|revoke|rm|exec` */
+/** `gantry nodes ls|show|enrol|share|settings|revoke|rm|exec|call` */
 export function addNodes(program: Command): void {
   const nodes = program.command('nodes').description('Edge nodes behind the bridge');
   onAction(
@@ -45,7 +49,9 @@ export function addNodes(program: Command): void {
       printResult(output, { removed: name }, `Removed ${name}`);
     },
   );
+  addNodeSettings(nodes);
   addExec(nodes);
+  addCall(nodes);
 }
 
 function addEnrol(nodes: Command): void {
@@ -59,25 +65,45 @@ function addEnrol(nodes: Command): void {
   type Options = { owner?: string; label?: string[]; replace?: boolean; original?: boolean };
   onAction<Options>(command, async ({ bridge, output }, [name = ''], { label, original, owner, replace }) => {
     const enrolment = await bridge.nodes.enrol(name, { owner, replace, labels: toLabels(label ?? []) });
+    const url = enrolment.bridge_url ?? bridge.url;
+    if (isLoopback(url))
+      note(
+        `Only this machine reaches ${url}; for others the bridge needs GANTRY_BRIDGE_PUBLIC_URL, behind TLS.`,
+      );
     if (original === true) {
       const { credential } = await bridge.nodes.redeem(name, enrolment.enrolment_token);
-      const url = `${bridge.url}/t/${credential}`;
-      const text = `${url}\nShown once; it is the credential of the node. Run there: radical-edge-service.py --name ${name} --url <URL>`;
-      printResult(output, { name, url }, text);
+      const edgeUrl = `${url}/t/${credential}`;
+      // Not with --url: what stands in arguments is seen by everybody on the machine.
+      const text = `${edgeUrl}\nShown once; it is the credential of the node. Keep it there in a file that only its user reads, and run:\n  RADICAL_BRIDGE_URL="$(cat FILE)" radical-edge-service.py --name ${name}`;
+      printResult(output, { name, url: edgeUrl }, text);
       return;
     }
+    const caFile = readEnvironment('GANTRY_CA_FILE');
+    const command = toAgentCommand(enrolment, url, caFile === undefined ? undefined : basename(caFile));
     const lines = [
-      `Run on ${name}, as the user that its work is to run as:`,
+      `Run on ${name}, where Gantry is installed, as the user that its work is to run as:`,
       '',
-      `  umask 077; echo ${enrolment.enrolment_token} > enrolment-token`,
-      `  GANTRY_BRIDGE_URL=${bridge.url} GANTRY_AGENT_NAME=${name} \\`,
-      '    GANTRY_NODE_ENROLMENT_TOKEN_FILE=enrolment-token node services/edge-agent/dist/main.js',
+      `  ${command}`,
       '',
-      `The token works once, until ${enrolment.expires_at}.`,
+      ...(caFile === undefined ? [] : [`The authority of the bridge, ${caFile}, has to lie there too.`]),
+      `The token works once, until ${enrolment.expires_at}. After that "npx gantry agent up --name ${name} --bridge-url ${url}"`,
+      'starts it again; services/edge-agent/systemd has a unit that does.',
     ];
-    printResult(output, { ...enrolment, bridge_url: bridge.url }, lines.join('\n'));
+    printResult(output, { ...enrolment, bridge_url: url, command }, lines.join('\n'));
   });
 }
+
+/** The token goes through a pipe: what stands in arguments is seen by everybody on the machine. */
+const toAgentCommand = (
+  { enrolment_token, name }: Pick<NodeEnrolment, 'enrolment_token' | 'name'>,
+  url: string,
+  caFile: string | undefined,
+): string =>
+  `echo ${enrolment_token} | npx gantry agent up --name ${name} --bridge-url ${url}` +
+  `${caFile === undefined ? '' : ` --bridge-ca-file ${caFile}`} --enrolment-token-file -`;
+
+const isLoopback = (url: string): boolean =>
+  /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(new URL(url).hostname);
 
 function addShare(nodes: Command): void {
   const command = nodes
@@ -102,10 +128,10 @@ function addShare(nodes: Command): void {
   });
 }
 
-function addExec(nodes: Command): void {
+function addCall(nodes: Command): void {
   const command = nodes
-    .command('exec <name> <plugin> <path>')
-    .description('Call a route of a plugin: gantry nodes exec NAME sysinfo metrics')
+    .command('call <name> <plugin> <path>')
+    .description('Call a route of a plugin: gantry nodes call NAME sysinfo metrics')
     .option('-X, --method <method>', 'GET, or POST when there are data')
     .option('-d, --data <json>', 'body to send; @FILE reads it from a file');
   onAction<{ method?: string; data?: string }>(
@@ -157,7 +183,12 @@ function toText(node: NodeView): string {
     ['shared with', node.grants?.map(({ rights, user }) => `${user} (${rights.join(', ')})`).join(', ')],
   ];
   const plugins = node.plugins.map(({ name, reason, state, version }) => [name, version, state, reason]);
-  return `${toTable([node.name, ''], rows, '')}\n\n${toTable(['PLUGIN', 'VERSION', 'STATE', 'WHY'], plugins, 'No plugins known yet.')}`;
+  const parts = [
+    toTable([node.name, ''], rows, ''),
+    toTable(['PLUGIN', 'VERSION', 'STATE', 'WHY'], plugins, 'No plugins known yet.'),
+    ...(node.settings_in_force === null ? [] : [toSettingsText(node)]),
+  ];
+  return parts.join('\n\n');
 }
 
 function toLabels(words: readonly string[]): Record<string, string> {

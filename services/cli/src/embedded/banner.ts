@@ -10,7 +10,7 @@ export function buildBanner(
     afterMs,
   }: { password: string | undefined; passwordFile: string; afterMs: number },
 ): string {
-  const { bridgeUrl, cloudUrl, edgeUrl, isolation, metricsUrl, node } = platform;
+  const { bridgeUrl, cloudUrl, edgeUrl, isolation, metricsUrl, node, warnings } = platform;
   const first =
     password === undefined
       ? []
@@ -26,6 +26,7 @@ export function buildBanner(
     `  API pages        ${cloudUrl}/docs  ${edgeUrl}/docs  ${bridgeUrl}/docs`,
     `  metrics          ${metricsUrl}`,
     ...isolation.map((line) => `  isolation        ${line}`),
+    ...warnings.map((line) => `  ${colors.yellow('warning')}          ${line}`),
     ...first,
     '',
     `Try it in another terminal, in this folder and with the same GANTRY_ settings: ${colors.bold('npm run demo')}, or paste:`,

@@ -14,7 +14,9 @@ import {
   type EdgeFrontend,
   FleetScaler,
   isLoopbackHost,
+  keepRuntimeCredential,
   linkInProcess,
+  readRuntimeCredential,
 } from '@gantry/edge-frontend';
 import {
   createRuntime,
@@ -31,7 +33,8 @@ import { openStore } from '@gantry/store';
 import { createLogger, createMetrics } from '@gantry/telemetry';
 import type { EmbeddedConfig } from './config.js';
 import { enrolmentFile } from './enrolment-file.js';
-import { LocalAgent } from './local-agent.js';
+import { LocalAgent, localNodeName } from './local-agent.js';
+import { startWarnings } from './start-warnings.js';
 import { SupervisorFleet } from './supervisor-fleet.js';
 
 export interface Embedded {
@@ -46,6 +49,8 @@ export interface Embedded {
   readonly metricsUrl: string;
   /** How functions are separated from this machine: the level of each flavour, and why it is no stronger one. */
   readonly isolation: readonly string[];
+  /** What looks like a mistake in the settings and stopped nothing. */
+  readonly warnings: readonly string[];
 }
 
 const packageUrl = new URL('../../package.json', import.meta.url);
@@ -68,6 +73,9 @@ export async function composeEmbedded(config: EmbeddedConfig): Promise<Embedded>
   refuseOpenListeners(config, isolations);
   const logger = createLogger({ service: 'gantry', ...config.log });
   const metrics = createMetrics();
+  const warnings = startWarnings(config, definitions);
+  for (const reason of warnings) logger.warn('a setting looks mistaken', { op: 'service.start', reason });
+  const runtimeCredential = runtimeCredentialOf(config);
   const store = await openStore({ url: storeUrlOf(config), logger });
   const inProcess = isInProcessUrl(config.broker.url) ? new InProcessServer({ logger }) : undefined;
   const connectAs = (name: string) =>
@@ -87,6 +95,7 @@ export async function composeEmbedded(config: EmbeddedConfig): Promise<Embedded>
     version: readVersion('bridge', packageUrl),
     // One verifier for both: each has threads of its own, which a start waits for.
     cloud: { verify: (token) => cloud.link.verifyToken(token), hasKeys: true },
+    ...(config.localAgent.isEnabled ? { ownMachine: localNodeName(config.localAgent.name) } : {}),
   });
   const localAgent = config.localAgent.isEnabled
     ? new LocalAgent({
@@ -115,6 +124,7 @@ export async function composeEmbedded(config: EmbeddedConfig): Promise<Embedded>
     broker: edgeBroker,
     definitions,
     cloud: linkInProcess(cloud.link, cluster),
+    runtimeCredential,
     scaler: fleet.maxRuntimes === 0 ? undefined : new FleetScaler(fleet),
   });
   const runtimeMetrics = createRuntimeMetrics(metrics);
@@ -151,6 +161,7 @@ export async function composeEmbedded(config: EmbeddedConfig): Promise<Embedded>
     ],
     logger,
     isolation: describeLevels(isolations),
+    warnings,
     get cloudUrl() {
       return cloud.url;
     },
@@ -165,6 +176,12 @@ export async function composeEmbedded(config: EmbeddedConfig): Promise<Embedded>
       return `${metricsServer.url}/metrics`;
     },
   };
+}
+
+/** What runtimes as processes beside this one fetch code with; none can join a broker inside this process. */
+function runtimeCredentialOf({ broker, dataDir, edge }: EmbeddedConfig): string | undefined {
+  if (edge.runtimeCredentialFile !== '') return readRuntimeCredential(edge.runtimeCredentialFile);
+  return isInProcessUrl(broker.url) ? undefined : keepRuntimeCredential(dataDir);
 }
 
 /** Its first list of nodes should have it; that it comes late stops nothing. */

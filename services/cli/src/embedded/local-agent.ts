@@ -35,6 +35,13 @@ const connectMs = 5000;
 /** A process that ran this long starts again without a wait. */
 const soundMs = 60_000;
 
+/** What the node of this machine is called. @param given empty: after the machine */
+export function localNodeName(given: string): string {
+  const name = given === '' ? hostNodeName() : given;
+  // A machine may be called like a path of the bridge.
+  return nodeNameSchema.safeParse(name).success ? name : `host-${name}`;
+}
+
 export class LocalAgent implements Part {
   readonly name = 'local agent';
   readonly nodeName: string;
@@ -48,9 +55,7 @@ export class LocalAgent implements Part {
   constructor(options: LocalAgentOptions) {
     this.#options = options;
     this.#folder = resolve(options.dataDir, 'agent');
-    const name = options.name === '' ? hostNodeName() : options.name;
-    // A machine may be called like a path of the bridge.
-    this.nodeName = nodeNameSchema.safeParse(name).success ? name : `host-${name}`;
+    this.nodeName = localNodeName(options.name);
   }
 
   async start(): Promise<void> {

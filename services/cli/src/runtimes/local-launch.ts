@@ -1,16 +1,26 @@
 /** What `gantry runtime` starts processes with: the settings of a runtime, read as the runtime itself reads them. */
-import { ConfigError, inheritedEnvironment, loadServiceConfig, readEnvironment } from '@gantry/config';
+import { existsSync } from 'node:fs';
+import {
+  ConfigError,
+  type FlavourSettings,
+  inheritedEnvironment,
+  loadFlavours,
+  loadServiceConfig,
+  readEnvironment,
+} from '@gantry/config';
 import { flavourNameSchema } from '@gantry/contracts';
 import {
   type RuntimeLaunch,
   RuntimeProcesses,
+  runtimeCredentialFileOf,
   runtimeFolderOf,
   runtimeProgram,
   secretOf,
 } from '@gantry/edge-frontend';
 import { runtimeSchema } from '@gantry/executor';
+import { nearestName } from '@gantry/kernel';
 import { UsageError } from '../commands/usage-error.js';
-import { dataDirOf, type GlobalOptions } from '../connection.js';
+import { dataDirOf, defaultUrls, type GlobalOptions, runningPlatform } from '../connection.js';
 
 export interface LaunchOptions extends GlobalOptions {
   /** YAML file with settings of the runtime. */
@@ -38,23 +48,45 @@ export function localLaunch(options: LaunchOptions, flavour: string): RuntimeLau
   const configFile = configFileOf(options);
   const settings = load(configFile);
   if (!settings.broker.url.startsWith('amqp')) throw nothingToJoin(flavour);
-  if (settings.credential === '')
+  const declared = new Set([...definedFlavours(settings), ...settings.flavours]);
+  if (!declared.has(flavour)) throw undeclared(flavour, [...declared]);
+  const ownCredentialFile = runtimeCredentialFileOf(dataDirOf(options));
+  if (settings.credential === '' && !existsSync(ownCredentialFile))
     throw new UsageError(
-      'a runtime fetches code with a credential: set GANTRY_RUNTIME_CREDENTIAL_FILE to the file that the edge frontend has too',
+      'a runtime fetches code with a credential: set GANTRY_RUNTIME_CREDENTIAL_FILE to the file that the edge ' +
+        `frontend has too, or --data-dir to the data folder of the platform (now ${dataDirOf(options)})`,
     );
-  const { edgeUrl } = options;
   return {
     program: runtimeProgram,
     configFile,
     environment: {
       ...inheritedEnvironment(),
-      ...(edgeUrl === undefined ? {} : { GANTRY_EDGE_URLS: edgeUrl }),
+      GANTRY_EDGE_URLS: edgeUrlsOf(options, settings.edgeUrls),
     },
     brokerUrl: secretOf('GANTRY_BROKER_URL', settings.broker.url),
-    credential: secretOf('GANTRY_RUNTIME_CREDENTIAL', settings.credential),
+    credential:
+      settings.credential === ''
+        ? { file: ownCredentialFile }
+        : secretOf('GANTRY_RUNTIME_CREDENTIAL', settings.credential),
     edgeUrl: () => undefined,
     drainSeconds,
   };
+}
+
+/**
+ * Where the code of functions is: flag, then environment and settings, then the platform of the data folder. The value
+ * that a runtime has by default says nothing about this machine.
+ */
+function edgeUrlsOf({ edgeUrl, ...options }: LaunchOptions, configured: readonly string[]): string {
+  if (edgeUrl !== undefined) return edgeUrl;
+  const isChosen = readEnvironment('GANTRY_EDGE_URLS') !== undefined;
+  if (isChosen || configured.join() !== defaultUrls.edgeUrl) return configured.join();
+  const port = readEnvironment('GANTRY_EDGE_PORT');
+  return (
+    readEnvironment('GANTRY_EDGE_URL') ??
+    runningPlatform(dataDirOf(options))?.edgeUrl ??
+    (port === undefined || port === '0' ? defaultUrls.edgeUrl : `http://127.0.0.1:${port}`)
+  );
 }
 
 const configFileOf = (options: LaunchOptions): string =>
@@ -67,6 +99,24 @@ function load(configFile: string) {
     if (error instanceof ConfigError) throw new UsageError(error.message);
     throw error;
   }
+}
+
+function definedFlavours(settings: FlavourSettings): string[] {
+  try {
+    return loadFlavours(settings).map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+function undeclared(flavour: string, declared: readonly string[]): UsageError {
+  const near = nearestName(flavour, declared);
+  return new UsageError(
+    `nobody declares the flavour "${flavour}"${near === undefined ? '' : `; did you mean ${near}?`} There are: ` +
+      `${declared.join(', ')}. One of its own is a file in the folder of flavours (GANTRY_FLAVOURS_DIR, else ` +
+      'config/flavours), or a name in GANTRY_FLAVOURS',
+  );
 }
 
 const nothingToJoin = (flavour: string): UsageError =>
