@@ -300,6 +300,8 @@ export function describeJobExecutor({ executor, settings }: ExecutorContractOpti
         await call(`/jobs/jobs/${job_id}/events`, { headers: { 'last-event-id': '1' } }),
       );
       expect(later).toEqual(live.slice(1));
+      // From beyond the end: nothing, and it ends.
+      expect(await readEvents(await call(`/jobs/jobs/${job_id}/events?after=99`))).toEqual([]);
     });
 
     it('keeps jobs to their owners', async () => {

@@ -190,7 +190,8 @@ async function* follow(job: Job, seq: number, jobs: Jobs, signal: AbortSignal): 
       yield { id: String(event.seq), event: 'job_status', data: event };
     }
     if (news.length > 0) continue;
-    if (!wasOpen && job.seq === cursor) return;
+    // A caller may ask from beyond the end.
+    if (!wasOpen && job.seq <= cursor) return;
     // What is known and not written yet comes when the disk takes it.
     await jobs.nextChange(job, job.seq > cursor ? 1000 : 30_000, signal);
   }
