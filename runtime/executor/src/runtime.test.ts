@@ -397,7 +397,7 @@ describe('stopping', () => {
     const held = await frontend.send(frontend.request(add));
     await frontend.send(frontend.request(add, { mode: 'async' }));
     await runtime.stop();
-    expect(frontend.finishedOf(running)?.status).toBe('succeeded');
+    expect((await frontend.finished(running)).status).toBe('succeeded');
     expect(frontend.finishedOf(held)).toBeUndefined();
     expect([await frontend.waiting('sync'), await frontend.waiting('async')]).toEqual([1, 1]);
     expect(runtime.notReady()).toBe('the runtime is stopped');
@@ -414,7 +414,7 @@ describe('stopping', () => {
     const end = await frontend.finished(held);
     expect([end.status, decodeAnswer(end.result)]).toEqual(['succeeded', 42]);
     await stopping;
-    expect(frontend.finishedOf(running)?.status).toBe('succeeded');
+    expect((await frontend.finished(running)).status).toBe('succeeded');
   });
 
   it('does not wait longer than a stop may take for a drain that may take long', async () => {
