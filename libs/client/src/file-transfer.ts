@@ -9,7 +9,7 @@ import { fileChecksumSchema, type UploadState, uploadStateSchema } from '@gantry
 import { GantryError, isGantryError, toUnreachableError } from './gantry-error.js';
 import type { PluginClient } from './plugin-client.js';
 import { StallWatch } from './stall-watch.js';
-import { Attempts, isTransient } from './transient.js';
+import { Attempts, isTransient, repeatTransient } from './transient.js';
 import { readJson } from './transport.js';
 
 /** A `setTimeout` takes no more; the watch ends what stands still much earlier. */
@@ -40,6 +40,8 @@ export interface UploadOptions {
   readonly mode?: string | undefined;
   /** Goes on with this unfinished upload of the same file. */
   readonly resume?: UploadState | undefined;
+  /** Waits for a node that is away when it begins, too; for a minute. */
+  readonly isPatient?: boolean | undefined;
   /** Called with how many bytes have left, from 0 or the resumed offset on; it may go back. */
   readonly onProgress?: ((sentBytes: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -100,10 +102,13 @@ async function begin(
   files: PluginClient,
   path: string,
   { sizeBytes }: UploadSource,
-  { mode, overwrite, parents, signal }: UploadOptions,
+  { isPatient = false, mode, overwrite, parents, signal }: UploadOptions,
 ): Promise<UploadState> {
   const request = { path, overwrite, parents, mode, size: sizeBytes };
-  return uploadStateSchema.parse(await files.post('uploads', request, { signal }));
+  const post = () => files.post('uploads', request, { signal });
+  // One that was begun without an answer stays empty, and the node forgets it.
+  const answer = await (isPatient ? repeatTransient(post, { signal }) : post());
+  return uploadStateSchema.parse(answer);
 }
 
 /** Until the node has every byte. */

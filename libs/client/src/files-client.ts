@@ -21,6 +21,7 @@ import {
 import { GantryError } from './gantry-error.js';
 import { Paged } from './paged.js';
 import { PluginClient } from './plugin-client.js';
+import { repeatTransient } from './transient.js';
 import { type RequestOptions, readJson } from './transport.js';
 
 /**
@@ -38,11 +39,18 @@ export class FilesClient extends PluginClient {
     return fileRootListSchema.parse(await this.get('roots', options)).roots;
   }
 
-  /** By name. Iterating throws `GantryError`: file-not-found, wrong-file-type, path-refused. */
-  list(path: string, options: RequestOptions = {}): Paged<FileEntry> {
+  /**
+   * By name. Iterating throws `GantryError`: file-not-found, wrong-file-type, path-refused. With `isPatient`, a page
+   * that fails in passing is asked for again, for a minute.
+   */
+  list(
+    path: string,
+    { isPatient = false, ...options }: RequestOptions & { readonly isPatient?: boolean | undefined } = {},
+  ): Paged<FileEntry> {
     return new Paged(async (cursor) => {
-      const query = { path, after: cursor };
-      const { entries, next } = fileListSchema.parse(await this.get('list', { ...options, query }));
+      const fetchPage = () => this.get('list', { ...options, query: { path, after: cursor } });
+      const page = await (isPatient ? repeatTransient(fetchPage, options) : fetchPage());
+      const { entries, next } = fileListSchema.parse(page);
       return { items: entries, next_cursor: next };
     });
   }

@@ -44,4 +44,5 @@ export type { PluginClient, PluginRequest } from './plugin-client.js';
 export * from './python-function.js';
 export { candidatesOf, findTopLevelFunctions, type TopLevelFunction } from './python-source.js';
 export type { Credentials, PasswordCredentials, SessionOptions, TokenCredentials } from './session.js';
+export { isTransient, type Patience, repeatTransient } from './transient.js';
 export type { RequestOptions } from './transport.js';

@@ -16,7 +16,7 @@ import { Paged } from './paged.js';
 import { PluginClient } from './plugin-client.js';
 import { readEventStream } from './read-event-stream.js';
 import { StallWatch } from './stall-watch.js';
-import { Attempts } from './transient.js';
+import { Attempts, type Patience } from './transient.js';
 import { type RequestOptions, readJson } from './transport.js';
 
 /** What is to run; everything but the executable may be left out. */
@@ -38,7 +38,8 @@ export interface JobFilter {
   readonly owner?: string | undefined;
 }
 
-export interface JobOutputOptions {
+/** With `follow`, two and a half minutes of failures in passing are borne, unless it says otherwise. */
+export interface JobOutputOptions extends Patience {
   readonly stream?: 'stdout' | 'stderr' | undefined;
   /** Element of an array. */
   readonly index?: number | undefined;
@@ -49,6 +50,8 @@ export interface JobOutputOptions {
 
 /** Longest wait of one request for more output. */
 const followWaitMs = 15_000;
+/** A node that starts again takes longer than a bridge, and the job goes on all the while. */
+const followPatienceMs = 150_000;
 
 /**
  * The plugin `jobs` of a node.
@@ -116,11 +119,18 @@ export class JobsClient extends PluginClient {
   /** The output piece by piece, from its beginning. With `follow`, a connection that breaks is made again. */
   async *output(
     id: string,
-    { stream = 'stdout', index, follow = false, signal }: JobOutputOptions = {},
+    {
+      stream = 'stdout',
+      index,
+      follow = false,
+      signal,
+      patienceMs = followPatienceMs,
+      onWait,
+    }: JobOutputOptions = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const path = `jobs/${encodeURIComponent(id)}/output/${stream}`;
     let offset = 0;
-    const attempts = new Attempts();
+    const attempts = new Attempts({ patienceMs, onWait });
     while (signal?.aborted !== true) {
       const query = { offset, index, wait_ms: follow ? followWaitMs : 0 };
       let response: Response;

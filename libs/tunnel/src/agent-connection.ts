@@ -141,7 +141,9 @@ class DialledConnection implements AgentConnection {
   }
 
   #onDialError(error: Error): void {
-    if (this.#stream === undefined) this.#settle({ kind: 'unreachable', reason: error.message });
+    // One for every address that was tried, `localhost` for example, has a code and no words.
+    const reason = error.message || ((error as NodeJS.ErrnoException).code ?? 'it cannot be reached');
+    if (this.#stream === undefined) this.#settle({ kind: 'unreachable', reason });
   }
 
   #onRefusal(response: IncomingMessage): void {

@@ -7,6 +7,7 @@ import { type Agent, request as httpRequest, type IncomingMessage, type RequestO
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { type Duplex, pipeline } from 'node:stream';
 import { type RequestHeaderOptions, toAnswerHeaders, toRequestHeaders, toTrailers } from './header-rules.js';
+import { splice } from './splice.js';
 
 export interface Origin {
   readonly host: string;
@@ -93,13 +94,7 @@ export function serveOriginUpgrade(
     const { 'sec-websocket-accept': _accept, ...fields } = toAnswerHeaders(answer.rawHeaders);
     stream.respond({ ...fields, ':status': 200 });
     if (head.length > 0) stream.write(head);
-    const onEnd = (error?: Error | null) => {
-      if (!error) return;
-      socket.destroy();
-      stream.destroy();
-    };
-    pipeline(stream, socket, onEnd);
-    pipeline(socket, stream, onEnd);
+    splice(stream, socket);
   });
   outgoing.once('response', (answer) => {
     const status = answer.statusCode ?? 502;

@@ -1,6 +1,7 @@
 /** A WebSocket from a client through a bridge and a tunnel to bytes at the agent. */
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
+import type { ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { type Duplex, PassThrough, pipeline } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
@@ -13,9 +14,11 @@ afterEach(closePairs);
 
 /** @returns where a client finds what the agent does with its bytes */
 async function openBridge(onOpen: (bytes: Duplex) => void) {
+  const streams: ServerHttp2Stream[] = [];
   const { tunnel } = await openPair({
     handler: (_request, response) => void response.writeHead(404).end(),
     onConnect: (request, response) => {
+      streams.push(request.stream);
       if (request.url === '/closed') response.writeHead(404).end('nothing here');
       else acceptWebSocket(request, response, onOpen);
     },
@@ -24,7 +27,7 @@ async function openBridge(onOpen: (bytes: Duplex) => void) {
   front.on('upgrade', (request, socket, head) => {
     forwardUpgrade(tunnel, request, socket, head, { path: request.url ?? '/' }).catch(() => socket.destroy());
   });
-  return { url: await listen(front), tunnel };
+  return { url: await listen(front), tunnel, streams };
 }
 
 async function listen(front: ReturnType<typeof createServer>): Promise<string> {
@@ -53,6 +56,26 @@ describe('a WebSocket through a bridge', () => {
     expect(Buffer.concat(received).equals(sent)).toBe(true);
     client.destroy();
     await until(() => tunnel.openStreams === 0, 'nothing stays open');
+  });
+
+  it('adds no listeners while it carries bytes, and few before', async () => {
+    const { streams, url } = await openBridge((bytes) => pipeline(bytes, new PassThrough(), bytes, () => 0));
+    const client = await openWebSocket(url, { headers: {} });
+    let receivedBytes = 0;
+    client.on('data', (piece: Buffer) => {
+      receivedBytes += piece.length;
+    });
+    const counts: number[] = [];
+    for (let round = 1; round <= 50; round += 1) {
+      client.write(Buffer.alloc(200_000));
+      await until(() => receivedBytes === round * 200_000, 'the round is back');
+      const [stream] = streams;
+      for (const event of ['close', 'drain', 'error', 'finish', 'end'])
+        counts.push(stream?.listenerCount(event) ?? Number.NaN);
+    }
+    // Whoever serves the request adds some of its own; Node warns beyond 10.
+    expect(Math.max(...counts)).toBeLessThanOrEqual(6);
+    client.destroy();
   });
 
   it('ends at the client when the agent ends it, after all that was written', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { bold, note, printResult, toTable, writerTo } from './terminal.js';
+import { bold, note, printResult, toTable, wayOutOf, writerTo } from './terminal.js';
 
 const streams = [process.stdout, process.stderr];
 const were = streams.map((stream) => Object.getOwnPropertyDescriptor(stream, 'isTTY'));
@@ -78,5 +78,16 @@ describe('what others wrote and a command prints', () => {
     const pipe = fakeStream(false);
     await writerTo(pipe.stream)(Uint8Array.of(0xff, 0x1b, 0x00));
     expect([...pipe.written()]).toEqual([0xff, 0x1b, 0x00]);
+  });
+});
+
+describe('what to do when nothing answers', () => {
+  it.each([
+    ['http://h:1341/v1/nodes/n1/files/stat?path=a', '--bridge-url'],
+    ['http://h:1341/prefix/v1/nodes', '--bridge-url'],
+    ['http://h:1338/v1/accounts', '--cloud-url'],
+    [undefined, '--cloud-url'],
+  ])('%s', (url, flag) => {
+    expect(wayOutOf(url)).toContain(flag);
   });
 });

@@ -130,6 +130,13 @@ function exitCodeOf(error: unknown): number {
   return 1;
 }
 
+/** What to do when nothing answers at `url`. */
+export function wayOutOf(url: string | undefined): string {
+  const isBridge = /\/v1\/(nodes|label-settings|bridge|events)([/?]|$)/.test(url ?? '');
+  const flags = isBridge ? 'the bridge is named by --bridge-url' : '--cloud-url and --edge-url name another';
+  return `Is the platform running? "npm start" starts one; ${flags}.`;
+}
+
 /** Prints an error with its code and what to do next, and ends the process. */
 export function fail(error: unknown, output: Output): never {
   const { code, detail, errors, executionId } = (error ?? {}) as {
@@ -156,10 +163,7 @@ export function fail(error: unknown, output: Output): never {
       for (const one of errors) note(`  ${one.pointer}: ${one.detail}`);
     if (executionId !== undefined)
       note(`Execution ${executionId} succeeded; what it wrote: npx gantry executions logs ${executionId}`);
-    if (code === 'unreachable')
-      console.error(
-        'Is the platform running? "npm start" starts one; --cloud-url and --edge-url name another.',
-      );
+    if (code === 'unreachable') console.error(wayOutOf((error as { url?: string }).url));
   }
   process.exit(exitCodeOf(error));
 }

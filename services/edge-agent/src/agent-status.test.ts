@@ -1,15 +1,20 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { AgentInfo } from '@gantry/contracts';
 import { silentLogger } from '@gantry/kernel';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type AgentStatus, readAgentStatus, statusPathIn } from './agent-status.js';
+import { type AgentStatus, readAgentStatus, statusPathIn, toStatus } from './agent-status.js';
+import { BridgeConnection } from './bridge/bridge-connection.js';
 import { openStateFolder } from './core/state-folder.js';
 import { StatusFile } from './status-file.js';
 
 const statusOf = (more: Partial<AgentStatus> = {}): AgentStatus => ({
   ...{ pid: process.pid, node: 'n1', version: '1.0.0', started_at: '2026-01-01T00:00:00Z' },
   ...{ bridge_url: 'http://127.0.0.1:1341', is_connected: false, plugins: [] },
+  not_connected_because: null,
   config: { revision: null, refused: null },
   events: { waiting: 2, dropped_total: 0 },
   ...more,
@@ -47,6 +52,39 @@ describe('the status of the agent of a machine', () => {
     await file.stop();
     await folder.release();
     expect(await readAgentStatus(dataDir)).toMatchObject({ pid: null, status: null });
+  });
+
+  it('says why the agent is not connected', async () => {
+    const front = createServer((_request, response) => void response.end());
+    front.on('upgrade', (_request, socket) => {
+      const body = JSON.stringify({ detail: 'the credential was revoked' });
+      socket.end(`HTTP/1.1 401 Unauthorized\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    });
+    await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+    const bridge = new BridgeConnection({
+      bridgeUrl: `http://127.0.0.1:${(front.address() as AddressInfo).port}`,
+      ...{ ca: undefined, connections: 1, credential: () => undefined, handler: () => undefined },
+      logger: silentLogger,
+    });
+    expect(bridge.whyNotConnected).toBeNull();
+    bridge.start();
+    for (let tries = 0; bridge.whyNotConnected === null; tries += 1) {
+      expect(tries).toBeLessThan(2000);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const { isConnected, whyNotConnected } = bridge;
+    await bridge.stop();
+    front.closeAllConnections();
+    front.close();
+    const info = {
+      config: { revision: null, refused: null },
+      events: {},
+      plugins: [],
+    } as unknown as AgentInfo;
+    expect(toStatus(info, { url: 'http://b', isConnected, whyNotConnected })).toMatchObject({
+      is_connected: false,
+      not_connected_because: 'the bridge refused with 401: the credential was revoked',
+    });
   });
 
   it('is not what an earlier process left, nor rubbish', async () => {

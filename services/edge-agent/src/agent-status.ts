@@ -12,6 +12,8 @@ export const agentStatusSchema = z.object({
   started_at: z.string(),
   bridge_url: z.string(),
   is_connected: z.boolean(),
+  /** What ended the last attempt to connect; null while connected. Earlier agents do not say it. */
+  not_connected_because: z.string().nullable().default(null),
   plugins: z.array(z.object({ name: z.string(), state: z.string(), reason: z.string().nullable() })),
   config: agentInfoSchema.shape.config,
   events: z.object({ waiting: z.number().int(), dropped_total: z.number().int() }),
@@ -22,10 +24,12 @@ export const statusPathIn = (dataDir: string): string => join(dataDir, 'status.j
 
 export function toStatus(
   { config, events, node, plugins, started_at, version }: AgentInfo,
-  { bridgeUrl, isConnected }: { readonly bridgeUrl: string; readonly isConnected: boolean },
+  bridge: { readonly url: string; readonly isConnected: boolean; readonly whyNotConnected: string | null },
 ): AgentStatus {
   return {
-    ...{ pid: process.pid, node, version, started_at, bridge_url: bridgeUrl, is_connected: isConnected },
+    ...{ pid: process.pid, node, version, started_at, bridge_url: bridge.url },
+    is_connected: bridge.isConnected,
+    not_connected_because: bridge.whyNotConnected,
     plugins: plugins.map(({ name, reason, state }) => ({ name, state, reason })),
     config,
     events: { waiting: events.waiting, dropped_total: events.dropped_total },

@@ -104,6 +104,7 @@ export function buildEdgeAgent(options: EdgeAgentOptions): EdgeAgent {
       flush: () => ready(spool).flush(),
     },
     threads: createPluginThreads({ maxThreads: limits.maxThreadsPerPlugin, signal }),
+    healthChanged: () => tellInfo(),
     signal,
   });
 
@@ -120,6 +121,8 @@ export function buildEdgeAgent(options: EdgeAgentOptions): EdgeAgent {
       events: { epoch, last_seq: lastSeq, acknowledged, waiting, dropped_total: droppedTotal },
     };
   };
+
+  const tellInfo = (): void => ready(spool).emit('agent', 'info', info(), { isState: true });
 
   const startHost = async (): Promise<void> => {
     const core = createCorePlugin({
@@ -142,7 +145,7 @@ export function buildEdgeAgent(options: EdgeAgentOptions): EdgeAgent {
       metrics,
       logger,
       clock,
-      onChange: () => ready(spool).emit('agent', 'info', info(), { isState: true }),
+      onChange: tellInfo,
     });
     await host.start();
   };

@@ -11,8 +11,8 @@ import { joinBridge } from './bridge/join-bridge.js';
 import { createCallerVerifier } from './bridge/verify-statement.js';
 import { agentSchema, nodeNameOf, parseLabels } from './config.js';
 import { guardProcess } from './core/crash-guard.js';
-import { makePrivateFolder } from './core/state-folder.js';
 import { Watchdog } from './core/watchdog.js';
+import { makeDataFolder } from './data-folder.js';
 import { loadLocalSettings } from './local-settings.js';
 import { agentPlugins } from './plugins.js';
 import { StatusFile } from './status-file.js';
@@ -36,7 +36,7 @@ async function compose(argv: readonly string[]): Promise<RunningService> {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
     version: string;
   };
-  await makePrivateFolder(settings.dataDir);
+  await makeDataFolder(settings.dataDir);
   let credential: NodeCredential | undefined;
   const agent = buildEdgeAgent({
     node: name.data,
@@ -68,7 +68,10 @@ async function compose(argv: readonly string[]): Promise<RunningService> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort());
   const status = new StatusFile({
     path: statusPathIn(settings.dataDir),
-    read: () => toStatus(agent.info(), { bridgeUrl, isConnected: bridge.isConnected }),
+    read: () => {
+      const { isConnected, whyNotConnected } = bridge;
+      return toStatus(agent.info(), { url: bridgeUrl, isConnected, whyNotConnected });
+    },
     logger,
   });
   guardProcess(agent, logger);

@@ -44,6 +44,7 @@ describe('gantry jobs', () => {
     );
     const followed = await runGantry(['jobs', 'logs', '-f', job_id], platform);
     expect([followed.code, followed.stdout]).toEqual([0, 'b c-$HOME\n']);
+    expect(followed.output).toContain('The job ended as FAILED');
     const shown = await until('the end of the job', async () => {
       const job = (await json('jobs', 'show', job_id)) as Job;
       return job.exit_code === null ? undefined : job;
@@ -51,6 +52,13 @@ describe('gantry jobs', () => {
     expect(shown).toMatchObject({ job_id, name: 'first', state: 'FAILED', exit_code: 3, owner: 'admin' });
     const listed = await runGantry(['jobs', 'ls'], platform);
     expect(listed.stdout).toMatch(new RegExp(`${job_id} .*first .*local .*FAILED .*3 `));
+  });
+
+  it('prints the ID of a job alone, for scripts', async () => {
+    const { code, stdout, output } = await runGantry(['jobs', 'submit', '--', 'true'], platform);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^\S+\n$/)]);
+    expect(output).toContain(', local');
+    expect(await json('jobs', 'show', stdout.trim())).toMatchObject({ executable: 'true' });
   });
 
   it('cancels a job', async () => {

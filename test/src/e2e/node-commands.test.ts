@@ -214,6 +214,16 @@ describe('gantry nodes exec', () => {
   });
 });
 
+describe('gantry nodes share', () => {
+  it('refuses rights for what the node does not have, and says that an account is missing', async () => {
+    const wrong = await run('nodes', 'share', node, 'ada', 'job:submit');
+    expect([wrong.code, wrong.output]).toEqual([2, expect.stringMatching(/no plugin for job:submit.*jobs/)]);
+    const { code, output } = await run('nodes', 'share', node, 'nobody-yet', 'sysinfo:*');
+    expect([code, output]).toEqual([0, expect.stringContaining('no account nobody-yet')]);
+    await json('nodes', 'share', node, 'nobody-yet');
+  });
+});
+
 describe('a machine that joins', () => {
   const dataDir = join(here, 'agent');
   const status = () => run('--json', 'agent', 'status', '--data-dir', dataDir);
@@ -321,6 +331,26 @@ describe('a machine that joins', () => {
       const shown = await bridge.nodes.show('joined');
       return shown.plugins.find(({ name }) => name === 'jobs')?.state === 'running';
     });
+  });
+
+  it('without the right to cancel, Ctrl-C leaves a program and says as which job it runs on', async () => {
+    const passwordFile = local('ada-password', 'a long password of ada\n');
+    await json('users', 'add', 'ada', '--new-password-file', passwordFile);
+    const shared = await run('nodes', 'share', 'joined', 'ada', 'jobs:submit', 'jobs:read');
+    expect([shared.code, shared.output]).toEqual([0, expect.not.stringContaining('no account')]);
+    const account = ['--user', 'ada', '--password-file', passwordFile];
+    const addresses = ['--cloud-url', platform.cloudUrl, '--bridge-url', platform.bridgeUrl];
+    const program = ['nodes', 'exec', 'joined', '--', 'sh', '-c', 'echo $$; sleep 600'];
+    const exec = startNode(gantry, [...account, ...addresses, ...program], platform.env);
+    const pid = await until('the first line', () => Number(/^\d+\n/.exec(exec.stdout())?.[0]) || undefined);
+    exec.child.kill('SIGINT');
+    expect(await exec.ended).toBe(130);
+    expect(exec.output()).toMatch(/could not be ended: .*; it runs on as job \S+; gantry jobs logs -f/);
+    expect(exec.output()).not.toContain('GantryError');
+    expect(isRunning(pid)).toBe(true);
+    const [job] = await json<{ job_id: string }[]>('jobs', 'ls', '--node', 'joined', '--owner', 'ada');
+    await json('jobs', 'cancel', '--node', 'joined', job?.job_id ?? '');
+    await until('the program to end', () => !isRunning(pid));
   });
 
   it('ends like any program, and says that it has', async () => {

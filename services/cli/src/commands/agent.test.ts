@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { agentProgram, agentUnit } from '@gantry/edge-agent/program';
 import { describe, expect, it } from '@jest/globals';
-import { toUnit } from './agent.js';
+import { Command } from 'commander';
+import { addAgent, toUnit } from './agent.js';
 
 /** What it sets, without comments. */
 const settingsOf = (unit: string): ReadonlyMap<string, string> =>
@@ -11,6 +12,16 @@ const settingsOf = (unit: string): ReadonlyMap<string, string> =>
       .filter((line) => /^\w+=/.test(line))
       .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
   );
+
+describe('the help of gantry agent up', () => {
+  it('has the flags that an enrolment prints', () => {
+    const program = new Command('gantry');
+    addAgent(program);
+    const up = program.commands[0]?.commands.find((command) => command.name() === 'up');
+    for (const flag of ['--name', '--bridge-url', '--bridge-ca-file', '--enrolment-token-file', '--data-dir'])
+      expect(up?.helpInformation()).toContain(flag);
+  });
+});
 
 describe('the systemd unit', () => {
   const shipped = readFileSync(agentUnit, 'utf8');

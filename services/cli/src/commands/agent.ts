@@ -19,6 +19,15 @@ export function addAgent(program: Command): void {
     .description(
       'Run the agent in this terminal: what "gantry nodes enrol NAME" prints; see config/edge-agent.yaml',
     )
+    // The configuration reads them; these lines are for the help.
+    .option('--name <name>', 'the node (GANTRY_AGENT_NAME; default: the name of the machine)')
+    .option('--bridge-url <url>', 'the bridge that it dials (GANTRY_BRIDGE_URL)')
+    .option('--bridge-ca-file <path>', 'the authority of the bridge, PEM (GANTRY_BRIDGE_CA_FILE)')
+    .option(
+      '--enrolment-token-file <path>',
+      'the one-time token; "-" reads it from standard input (GANTRY_NODE_ENROLMENT_TOKEN_FILE)',
+    )
+    .option('--data-dir <path>', 'its folder (GANTRY_AGENT_DATA_DIR; default ./agent-data)')
     .allowUnknownOption();
   const status = agent
     .command('status')
@@ -58,12 +67,13 @@ function notRunning(dataDir: string, { enrolled_as: name }: AgentOnMachine): Not
 function toText({ enrolled_as, pid, status }: AgentOnMachine): string {
   if (status === null)
     return `The agent with process id ${pid} is starting, or enrolling as ${enrolled_as ?? 'a node'}.`;
-  const { bridge_url, config, events, is_connected, node, plugins, started_at, version } = status;
+  const { bridge_url, config, events, is_connected, node, not_connected_because, plugins } = status;
   const rows = [
     ['bridge', `${bridge_url} (${is_connected ? 'connected' : 'not connected'})`],
+    ...(not_connected_because === null ? [] : [['because', not_connected_because]]),
     ['process', pid],
-    ['version', version],
-    ['started', started_at],
+    ['version', status.version],
+    ['started', status.started_at],
     ['settings', config.revision === null ? 'none from the bridge' : `revision ${config.revision}`],
     ...(config.refused === null ? [] : [['settings refused', config.refused.reason]]),
     ['events waiting', events.waiting],

@@ -3,6 +3,7 @@ import type { FileEntry } from '@gantry/contracts';
 import type { Command } from 'commander';
 import type { Connection } from '../connection.js';
 import { copyDown } from '../files/copy-down.js';
+import { CopyInterrupt } from '../files/copy-interrupt.js';
 import type { CopyOptions, CopyResult } from '../files/copy-plan.js';
 import { copyUp } from '../files/copy-up.js';
 import { parsePlace, parseRemote, type RemotePlace, toWord } from '../files/place.js';
@@ -42,7 +43,9 @@ const filesOf = ({ bridge }: Connection, { node }: RemotePlace): FilesClient =>
 function addList(files: Command): void {
   const command = files
     .command('ls <place>')
-    .description('List a folder: NODE:/PATH; without a path, the folders that the node shares');
+    .description(
+      'List NODE:/PATH, or NODE:PATH below the first folder that the node shares; NODE alone: what it shares',
+    );
   onAction(command, async (connection, [word = '']) => {
     const place = parsePlace(word);
     if (place.kind === 'local') {
@@ -123,12 +126,19 @@ function addCopy(files: Command): void {
     )
     .addHelpText(
       'after',
-      '\nEvery file is compared by its sha256 in the end, and appears under its name when it is whole.',
+      '\nEvery file is compared by its sha256 in the end, and appears under its name when it is whole. A connection\nthat breaks is made again, for a minute; Ctrl-C keeps what arrived for --resume.',
     );
   type Options = { recursive?: boolean; force?: boolean; resume?: boolean };
   onAction<Options>(command, async (connection, [from = '', to = ''], { force, recursive, resume }) => {
-    const options = { isForced: force === true, isRecursive: recursive === true, isResumed: resume === true };
-    const result = await copy(connection, from, to, options).catch((error: unknown) => {
+    const interrupt = new CopyInterrupt();
+    const options = {
+      interrupt,
+      isForced: force === true,
+      isRecursive: recursive === true,
+      isResumed: resume === true,
+    };
+    const copying = interrupt.during(() => copy(connection, from, to, options));
+    const result = await copying.catch((error: unknown) => {
       // What arrived is kept, on either side.
       if (isBroken(error)) note('The copy broke off; the same command with --resume goes on with it.');
       throw error;

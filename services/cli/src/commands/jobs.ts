@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
-import type { JobSpecInput, JobsClient } from '@gantry/client';
-import { type JobDetail, type JobSummary, jobExecutors, jobStates } from '@gantry/contracts';
+import { isTransient, type JobSpecInput, type JobsClient, type Patience } from '@gantry/client';
+import { isFinalJobState, type JobDetail, type JobSummary, jobExecutors, jobStates } from '@gantry/contracts';
 import { type Command, Option } from 'commander';
 import type { Connection } from '../connection.js';
-import { printResult, toTable, writerTo } from '../terminal.js';
+import { note, printResult, toTable, writerTo } from '../terminal.js';
+import { waitNotes } from '../wait-notes.js';
 import { countOf, numberOf, onAction, take } from './action.js';
 import { chooseNode } from './choose-node.js';
+import { untilFinal } from './job-end.js';
 import { UsageError } from './usage-error.js';
 
 interface NodeOption {
@@ -108,12 +110,14 @@ function addSubmit(jobs: Command): void {
     .option('--after-ok <job...>', 'begin when these have completed')
     .option('--hold', 'wait until it is released')
     .option('--srun', 'start one copy for each process')
-    .option('--set <name=value...>', 'more options of the executor: slurm.qos=high');
+    .option('--set <name=value...>', 'more options of the executor: slurm.qos=high, slurm.contiguous=true');
   onAction<SubmitOptions>(command, async (connection, words, options) => {
     const spec = toSpec(words, options);
     const job = await (await jobsOf(connection, options)).submit(spec, { executor: options.executor });
-    const text = `${job.job_id}\n${job.state}${job.native_id === null ? '' : `, ${job.executor} ${job.native_id}`}`;
-    printResult(connection.output, job, text);
+    // The ID alone, for scripts: the rest is for people.
+    printResult(connection.output, job, job.job_id);
+    const native = job.executor === 'local' || job.native_id === null ? '' : ` ${job.native_id}`;
+    if (!connection.output.isJson) note(`${job.state}, ${job.executor}${native}`);
   });
 }
 
@@ -148,7 +152,7 @@ function toSpec([executable, ...args]: readonly string[], options: SubmitOptions
       dependencies: options.afterOk?.map((id) => ({ job_id: id, condition: 'afterok' })),
       hold: options.hold,
       launcher: options.srun === true ? 'srun' : undefined,
-      custom_attributes: options.set === undefined ? undefined : toPairs('--set', options.set),
+      custom_attributes: options.set === undefined ? undefined : toAttributes(options.set),
     }),
   };
   if (!('executable' in spec)) throw new UsageError('name the program to run, after "--"');
@@ -175,6 +179,15 @@ function toPairs(option: string, words: readonly string[]): Record<string, strin
     }),
   );
 }
+
+/** Flags of a scheduler are true or false; a text of that spelling needs `--spec`. */
+const toAttributes = (words: readonly string[]): Record<string, string | boolean> =>
+  Object.fromEntries(
+    Object.entries(toPairs('--set', words)).map(([name, value]) => [
+      name,
+      value === 'true' || value === 'false' ? value === 'true' : value,
+    ]),
+  );
 
 interface ListOptions extends NodeOption {
   readonly state?: (typeof jobStates)[number];
@@ -256,18 +269,36 @@ function addLogs(jobs: Command): void {
     .option('--stderr', 'what it wrote to standard error')
     .option('--index <element>', 'of an array');
   onAction<LogOptions>(command, async (connection, [id = ''], options) => {
-    const pieces = (await jobsOf(connection, options)).output(id, {
+    const jobs = await jobsOf(connection, options);
+    const onWait = waitNotes('the node');
+    const pieces = jobs.output(id, {
       stream: options.stderr === true ? 'stderr' : 'stdout',
       follow: options.follow,
       index: options.index === undefined ? undefined : numberOf('--index', options.index),
+      onWait,
     });
-    if (connection.output.isJson) {
-      const all: Uint8Array[] = [];
-      for await (const piece of pieces) all.push(piece);
-      printResult(connection.output, { output: Buffer.concat(all).toString('utf8') }, '');
-      return;
+    try {
+      if (connection.output.isJson) {
+        const all: Uint8Array[] = [];
+        for await (const piece of pieces) all.push(piece);
+        printResult(connection.output, { output: Buffer.concat(all).toString('utf8') }, '');
+      } else {
+        const write = writerTo(process.stdout);
+        for await (const piece of pieces) await write(piece);
+      }
+      if (options.follow === true) await sayHowEnded(jobs, id, onWait);
+    } catch (error) {
+      if (options.follow === true && isTransient(error))
+        note('The job goes on; run this again when the node is back.');
+      throw error;
     }
-    const write = writerTo(process.stdout);
-    for await (const piece of pieces) await write(piece);
   });
+}
+
+/** The exit code stays that of the command, which did what it was asked for. */
+async function sayHowEnded(jobs: JobsClient, id: string, onWait: Patience['onWait']): Promise<void> {
+  const { exit_code: code, message, state } = await untilFinal(jobs, id, { onWait });
+  if (!isFinalJobState(state) || state === 'COMPLETED') return;
+  const reason = message ?? (code === null ? '' : `exit code ${code}`);
+  note(`The job ended as ${state}${reason === '' ? '' : `: ${reason}`}`);
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { type GantryClient, isGantryError } from '@gantry/client';
 import { readEnvironment } from '@gantry/config';
 import type { NodeEnrolment, NodeView } from '@gantry/contracts';
 import type { Command } from 'commander';
@@ -10,6 +11,7 @@ import { addNodeSettings, toText as toSettingsText } from './node-settings.js';
 import { UsageError } from './usage-error.js';
 
 const maxListed = 10_000;
+type NodePlugin = NodeView['plugins'][number];
 
 /** `gantry nodes ls|show|enrol|share|settings|revoke|rm|exec|call` */
 export function addNodes(program: Command): void {
@@ -60,7 +62,10 @@ function addEnrol(nodes: Command): void {
     .description('Make a one-time token for a node, and say what to run there')
     .option('--owner <user>', 'whose node it is (administrators; default: the account)')
     .option('--label <name=value...>', 'what the node is, for selectors')
-    .option('--replace', 'for a node that exists: its credential stops working once the token is used')
+    .option(
+      '--replace',
+      'for a node that exists: stop its agent first, as its credential ends once the token is used',
+    )
     .option('--original', 'for an edge service of RADICAL Edge: print the URL that it is given');
   type Options = { owner?: string; label?: string[]; replace?: boolean; original?: boolean };
   onAction<Options>(command, async ({ bridge, output }, [name = ''], { label, original, owner, replace }) => {
@@ -87,8 +92,10 @@ function addEnrol(nodes: Command): void {
       '',
       ...(caFile === undefined ? [] : [`The authority of the bridge, ${caFile}, has to lie there too.`]),
       `The token works once, until ${enrolment.expires_at}. After that "npx gantry agent up --name ${name} --bridge-url ${url}"`,
-      'starts it again; services/edge-agent/systemd has a unit that does.',
+      'starts it again; "npx gantry agent unit" prints a systemd unit that does.',
     ];
+    if (replace === true)
+      note(`Stop the agent that runs as ${name} first: its credential ends with the token.`);
     printResult(output, { ...enrolment, bridge_url: url, command }, lines.join('\n'));
   });
 }
@@ -111,13 +118,16 @@ function addShare(nodes: Command): void {
     .description(
       'Let a user ("*": everyone) use plugins of a node: "jobs:submit", "files:*", "*"; no rights: not any more',
     );
-  onAction(command, async ({ bridge, output }, [name = '', user = '', ...rights]) => {
-    const { grants } = await bridge.nodes.show(name);
+  onAction(command, async ({ bridge, client, output }, [name = '', user = '', ...rights]) => {
+    const { grants, plugins } = await bridge.nodes.show(name);
+    demandPlugins(name, plugins, rights);
     const others = (grants ?? []).filter((grant) => grant.user !== user);
     const node = await bridge.nodes.setGrants(
       name,
       rights.length === 0 ? others : [...others, { user, rights }],
     );
+    if (rights.length > 0 && user !== '*' && (await isKnownMissing(client, user)))
+      note(`There is no account ${user} yet; it has these rights once there is.`);
     printResult(
       output,
       node,
@@ -126,6 +136,31 @@ function addShare(nodes: Command): void {
         : `${user} may ${rights.join(', ')} on ${name}`,
     );
   });
+}
+
+/** A right for what the node does not have is mostly a mistake. A node that never came has told nothing yet. */
+export function demandPlugins(
+  node: string,
+  plugins: readonly Pick<NodePlugin, 'aliases' | 'name'>[],
+  rights: readonly string[],
+): void {
+  if (plugins.length === 0) return;
+  const known = new Set(['*', ...plugins.flatMap(({ aliases, name }) => [name, ...aliases])]);
+  const missing = rights.filter((right) => !known.has(right.split(':', 1)[0] ?? ''));
+  if (missing.length === 0) return;
+  const names = plugins.map(({ name }) => name).join(', ');
+  throw new UsageError(`${node} has no plugin for ${missing.join(', ')}; its plugins: ${names}`);
+}
+
+/** Only administrators may look; for others nothing is known. */
+async function isKnownMissing(client: GantryClient, user: string): Promise<boolean> {
+  try {
+    for await (const { name } of client.listAccounts({ limit: 200 })) if (name === user) return false;
+    return true;
+  } catch (error) {
+    if (isGantryError(error)) return false;
+    throw error;
+  }
 }
 
 function addCall(nodes: Command): void {
@@ -182,7 +217,12 @@ function toText(node: NodeView): string {
     ['your rights', node.rights.join(', ')],
     ['shared with', node.grants?.map(({ rights, user }) => `${user} (${rights.join(', ')})`).join(', ')],
   ];
-  const plugins = node.plugins.map(({ name, reason, state, version }) => [name, version, state, reason]);
+  const plugins = node.plugins.map(({ health, name, reason, state, version }) => {
+    const isUnwell = health !== null && health.status !== 'healthy';
+    return isUnwell
+      ? [name, version, health.status, health.detail ?? reason]
+      : [name, version, state, reason];
+  });
   const parts = [
     toTable([node.name, ''], rows, ''),
     toTable(['PLUGIN', 'VERSION', 'STATE', 'WHY'], plugins, 'No plugins known yet.'),

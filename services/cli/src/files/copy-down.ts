@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, open, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { FilesClient, FileVersion } from '@gantry/client';
+import { type FilesClient, type FileVersion, repeatTransient } from '@gantry/client';
 import type { FileEntry } from '@gantry/contracts';
 import { UsageError } from '../commands/usage-error.js';
 import {
@@ -109,7 +109,7 @@ async function* walkRemote(
   depth = 0,
 ): AsyncGenerator<{ below: string; entry: FileEntry }, void, undefined> {
   if (depth > maxDepth) throw new UsageError(`${path} has folders nested more than ${maxDepth} deep`);
-  for await (const entry of files.list(path)) {
+  for await (const entry of files.list(path, { isPatient: true })) {
     if (!isPlainName(entry.name)) throw new UsageError(`the node names a file ${JSON.stringify(entry.name)}`);
     const inner = join(below, entry.name);
     yield { below: inner, entry };
@@ -126,7 +126,7 @@ async function copyFile(
   place: RemotePlace,
   { mode, version }: { readonly version: FileVersion; readonly mode: string | undefined },
   target: string,
-  { isForced, isResumed }: CopyOptions,
+  { interrupt, isForced, isResumed }: CopyOptions,
   progress: TransferProgress,
 ): Promise<CopiedFile> {
   const there = await statLocal(target);
@@ -138,17 +138,19 @@ async function copyFile(
     return { sha256: same, isSkipped: true };
   }
   const part = partOf(target, version);
+  interrupt.begun(part);
   const sha256 = await fetchInto(files, place, { version, mode, part, isResumed }, (bytes, isGiven) => {
     if (isGiven) progress.given(bytes);
     progress.at(target, bytes);
   });
-  const told = await files.checksum(place.path);
+  const told = await repeatTransient(() => files.checksum(place.path));
   if (told.etag !== version.etag) throw changed(place);
   if (told.checksum !== sha256) {
     await unlink(part);
     throw new Error(`${toWord(place)} did not arrive as it is there: the checksums differ. Copy it again`);
   }
   await takeName(part, target, isForced);
+  interrupt.done(part);
   return { sha256, isSkipped: false };
 }
 
@@ -215,7 +217,8 @@ async function takeName(part: string, target: string, isForced: boolean): Promis
 }
 
 async function sameSum(files: FilesClient, place: RemotePlace, target: string): Promise<string | undefined> {
-  const [here, there] = await Promise.all([sha256Of(target), files.checksum(place.path)]);
+  const sum = repeatTransient(() => files.checksum(place.path));
+  const [here, there] = await Promise.all([sha256Of(target), sum]);
   return here === there.checksum ? here : undefined;
 }
 

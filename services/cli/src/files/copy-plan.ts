@@ -1,6 +1,7 @@
 /** What all copies share. */
 import { isGantryError } from '@gantry/client';
 import { UsageError } from '../commands/usage-error.js';
+import type { CopyInterrupt } from './copy-interrupt.js';
 import type { TransferProgress } from './transfer-progress.js';
 
 export interface CopyOptions {
@@ -9,6 +10,8 @@ export interface CopyOptions {
   readonly isForced: boolean;
   /** Goes on with what an earlier copy left, and leaves out what it had finished. */
   readonly isResumed: boolean;
+  /** Told of what is under way on this machine. */
+  readonly interrupt: CopyInterrupt;
 }
 
 export interface CopyResult {

@@ -1,7 +1,7 @@
 /** From this machine to a node. */
 import { readdir } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import type { FilesClient } from '@gantry/client';
+import { type FilesClient, repeatTransient } from '@gantry/client';
 import type { FileEntry } from '@gantry/contracts';
 import { UsageError } from '../commands/usage-error.js';
 import {
@@ -85,7 +85,7 @@ async function copyFolder(
       const place = { ...target, path: posix.join(target.path, entry.path) };
       if (entry.type === 'other') tally.leaveOut(entry.path);
       else if (entry.type === 'dir') {
-        if (await keepRemoteFolder(files, place)) tally.folders += 1;
+        if (await repeatTransient(() => keepRemoteFolder(files, place))) tally.folders += 1;
       } else {
         const file = { ...entry, path: join(from, entry.path) };
         await pool.add(file.path, entry.sizeBytes, () => copyFile(files, file, place, options, progress));
@@ -106,7 +106,7 @@ async function copyFile(
   progress: TransferProgress,
 ): Promise<CopiedFile> {
   const { mode, sizeBytes } = file;
-  const there = await statRemote(files, target.path);
+  const there = await repeatTransient(() => statRemote(files, target.path));
   if (there?.type === 'dir') throw new UsageError(`${toWord(target)} is a folder`);
   if (there !== undefined && !isForced) {
     const same = isResumed && there.size === sizeBytes ? await sameSum(files, file, target) : undefined;
@@ -114,7 +114,9 @@ async function copyFile(
     return { sha256: same, isSkipped: true };
   }
   const resume = isResumed
-    ? (await files.uploads(target.path)).find(({ size, offset }) => size === sizeBytes && offset <= sizeBytes)
+    ? (await repeatTransient(() => files.uploads(target.path))).find(
+        ({ size, offset }) => size === sizeBytes && offset <= sizeBytes,
+      )
     : undefined;
   progress.given(resume?.offset ?? 0);
   const source = toUploadSource(file.path, sizeBytes);
@@ -122,6 +124,7 @@ async function copyFile(
     overwrite: isForced,
     mode,
     resume,
+    isPatient: true,
     onProgress: (sentBytes) => progress.at(file.path, sentBytes),
   });
   return { sha256: await source.sha256(), isSkipped: false };
@@ -133,7 +136,8 @@ async function sameSum(
   { path }: LocalFile,
   target: RemotePlace,
 ): Promise<string | undefined> {
-  const [here, there] = await Promise.all([sha256Of(path), files.checksum(target.path)]);
+  const sum = repeatTransient(() => files.checksum(target.path));
+  const [here, there] = await Promise.all([sha256Of(path), sum]);
   return here === there.checksum ? here : undefined;
 }
 

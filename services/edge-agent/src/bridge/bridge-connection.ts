@@ -7,7 +7,7 @@ import {
   tunnelPath,
 } from '@gantry/contracts';
 import type { Logger, Part } from '@gantry/kernel';
-import { type Dialler, type DialState, dialTunnel, type TunnelHandler } from '@gantry/tunnel';
+import { type Dialler, type DialState, describeEnd, dialTunnel, type TunnelHandler } from '@gantry/tunnel';
 
 export interface BridgeConnectionOptions {
   /** Without a slash at the end. */
@@ -28,6 +28,7 @@ export class BridgeConnection implements Part {
   /** Of this process: its connections belong together, and those of an earlier one do not. */
   readonly #instance = randomUUID();
   #dialler: Dialler | undefined;
+  #lastEnd: string | null = null;
 
   constructor(options: BridgeConnectionOptions) {
     this.#options = options;
@@ -35,6 +36,11 @@ export class BridgeConnection implements Part {
 
   get isConnected(): boolean {
     return this.#dialler?.isConnected === true;
+  }
+
+  /** How the last attempt or connection ended, in words: a refusal of the bridge, for example. Null while connected. */
+  get whyNotConnected(): string | null {
+    return this.isConnected ? null : this.#lastEnd;
   }
 
   start(): void {
@@ -61,6 +67,7 @@ export class BridgeConnection implements Part {
   }
 
   #tell(state: DialState, slot: number): void {
+    if (state.kind === 'waiting') this.#lastEnd = describeEnd(state.after);
     this.#options.logger.debug('connection to the bridge', {
       op: 'bridge.connection',
       slot,

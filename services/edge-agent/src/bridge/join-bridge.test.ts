@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { enrolmentNonceHeader } from '@gantry/contracts';
 import { silentLogger } from '@gantry/kernel';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { joinBridge } from './join-bridge.js';
+import { type JoinOptions, joinBridge } from './join-bridge.js';
 
 const credential = {
   ...{ name: 'n1', credential: 'biscuit', expires_at: '2036-01-01T00:00:00.000Z' },
@@ -32,13 +32,14 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function joining(token: string, stop = new AbortController()) {
+function joining(token: string, stop = new AbortController(), more: Partial<JoinOptions> = {}) {
   const enrolmentTokenFile = join(folder, 'token');
   writeFileSync(enrolmentTokenFile, token);
   return joinBridge({
     ...{ name: 'n1', ca: undefined, dataDir: join(folder, 'data'), enrolmentTokenFile },
     ...{ logger: silentLogger, signal: stop.signal },
     bridgeUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    ...more,
   });
 }
 const give = (response: ServerResponse) => void response.writeHead(201).end(JSON.stringify(credential));
@@ -51,6 +52,33 @@ describe('joining a bridge', () => {
     expect(new Set(nonces).size).toBe(1);
     expect(nonces[0]).toMatch(/^[A-Za-z0-9_-]{22}$/);
     expect(existsSync(join(folder, 'data', 'enrolment-nonce'))).toBe(false);
+  });
+
+  it('says which bridge does not answer, and why', async () => {
+    const free = createServer();
+    await new Promise<void>((resolve) => free.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(free.address() as AddressInfo).port}`;
+    await new Promise((resolve) => free.close(resolve));
+    const logged: unknown[] = [];
+    const firstWarning = (stop: AbortController, bridgeUrl?: string) =>
+      joining('token', stop, {
+        ...(bridgeUrl === undefined ? {} : { bridgeUrl }),
+        logger: {
+          ...silentLogger,
+          warn: (message, fields) => {
+            logged.push({ message, ...fields });
+            stop.abort();
+          },
+        },
+      });
+    await expect(firstWarning(new AbortController(), url)).rejects.toThrow();
+    answer = (response) => void response.writeHead(503).end('{"detail":"not ready"}');
+    await expect(firstWarning(new AbortController())).rejects.toThrow();
+    const message = 'the bridge does not answer yet';
+    expect(logged).toMatchObject([
+      { message, url, reason: 'fetch failed: ECONNREFUSED' },
+      { message, reason: 'it answered with 503: not ready' },
+    ]);
   });
 
   it('does so as another process too, and as another agent with another token', async () => {

@@ -27,7 +27,7 @@ const maxAnswerChars = 64 * 1024;
  * @throws {Error} when there is neither, or the bridge refuses the token
  */
 export async function joinBridge(options: JoinOptions): Promise<NodeCredential> {
-  const { dataDir, enrolmentTokenFile, logger, name, signal } = options;
+  const { bridgeUrl, dataDir, enrolmentTokenFile, logger, name, signal } = options;
   const token = await readToken(enrolmentTokenFile);
   const kept = await readCredential(dataDir, name);
   // A token that lies there was put there on purpose: it replaces what was kept.
@@ -43,7 +43,7 @@ export async function joinBridge(options: JoinOptions): Promise<NodeCredential> 
   for (let attempt = 0; ; attempt += 1) {
     const answer = await redeem(options, token, nonce).catch((error: unknown) => ({
       status: 0,
-      text: messageOf(error),
+      text: reasonOf(error),
     }));
     if (answer.status === 201) {
       const credential = nodeCredentialSchema.parse(JSON.parse(answer.text));
@@ -61,7 +61,13 @@ export async function joinBridge(options: JoinOptions): Promise<NodeCredential> 
       }
       throw new Error(`The bridge refused the enrolment token of "${name}": ${detailOf(answer.text)}`);
     }
-    if (attempt === 0) logger.warn('the bridge does not answer yet', { reason: answer.text.slice(0, 200) });
+    if (attempt === 0)
+      logger.warn('the bridge does not answer yet', {
+        op: 'bridge.join',
+        url: bridgeUrl,
+        reason:
+          answer.status === 0 ? answer.text : `it answered with ${answer.status}: ${detailOf(answer.text)}`,
+      });
     await delay(200 + fullJitterMs(attempt, 500, 10_000), signal);
   }
 }
@@ -124,6 +130,13 @@ function postWithAuthority(
     call.on('error', reject);
     call.end();
   });
+}
+
+/** `fetch` says only that it failed; why stands in its cause. */
+function reasonOf(error: unknown): string {
+  const { cause } = error as { cause?: { code?: unknown; message?: unknown } };
+  const why = [cause?.code, cause?.message].find((text) => typeof text === 'string' && text !== '');
+  return (why === undefined ? messageOf(error) : `${messageOf(error)}: ${String(why)}`).slice(0, 200);
 }
 
 function detailOf(text: string): string {

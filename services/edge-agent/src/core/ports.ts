@@ -50,6 +50,8 @@ export interface PluginContext<C = unknown> {
   readonly clock: Clock;
   readonly events: PluginEvents;
   readonly threads: PluginThreads;
+  /** Says that `health()` of the running plugin is another than before: the bridge is told at once. */
+  healthChanged(): void;
   /** Aborts when the plugin is to stop. */
   readonly signal: AbortSignal;
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileListSchema, uploadStateSchema } from '@gantry/contracts';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { bridgeRights } from '../../test-support/start-agent.js';
 import { type FilesFixture, q, startFiles } from './files.fixture.js';
 
 type Body = NonNullable<RequestInit['body']>;
@@ -26,6 +27,44 @@ describe('looking', () => {
         { name: 'fixed', path: files.fixed, writable: false },
       ],
     });
+  });
+
+  it('is unwell when a root is not there, and says which', async () => {
+    expect((await files.ask('/health')).body).toMatchObject({ status: 'healthy' });
+    await files.stop();
+    files = await startFiles({
+      roots: [
+        { name: 'gone', path: '/nonexistent-gantry-root/data' },
+        { name: 'each', path: '/nonexistent-gantry-root/of/{user}' },
+        { name: 'plain', path: '/dev/null' },
+        { name: 'fine', path: '/tmp' },
+      ],
+    });
+    expect((await files.ask('/health')).body).toMatchObject({
+      status: 'degraded',
+      detail:
+        'the root "gone" is not there: /nonexistent-gantry-root/data; ' +
+        'the root "each" is not there: /nonexistent-gantry-root/of; ' +
+        'the root "plain" is not a folder: /dev/null',
+    });
+  });
+
+  it('tells the bridge at once when settings bring a root that is not there', async () => {
+    const leaving = new AbortController();
+    const rights = { rights: bridgeRights, signal: leaving.signal };
+    const events = await files.running().call('/agent/events', rights);
+    const roots = [{ name: 'gone', path: '/nonexistent-gantry-root' }];
+    const json = { revision: 1, disabled: [], plugins: { files: { roots } } };
+    const changed = await files.running().call('/agent/config', { ...rights, method: 'PUT', json });
+    expect(changed.status).toBe(200);
+    let text = '';
+    const decoder = new TextDecoder();
+    for await (const piece of events.body ?? []) {
+      text += decoder.decode(piece as Uint8Array, { stream: true });
+      if (text.includes('the root \\"gone\\" is not there: /nonexistent-gantry-root')) break;
+    }
+    leaving.abort();
+    expect(text).toContain('"status":"degraded"');
   });
 
   it('lists a folder by name, page by page, with kinds and sizes', async () => {
@@ -290,6 +329,34 @@ describe('uploading in pieces', () => {
     expect(cancelled.status).toBe(204);
     expect(await readdir(files.own)).toEqual([]);
     expect((await files.ask('/uploads/..%2F..%2Fsettings')).status).toBe(404);
+  });
+
+  it('that nobody goes on with goes after its time, and so does what a killed agent left', async () => {
+    const fresh = (await begin({ path: 'fresh' })).body['id'];
+    const old = (await begin({ path: join(files.shared, 'f') })).body['id'];
+    await patch(old, 0, 'abc');
+    // Another file takes the name meanwhile.
+    await files.call(`/content?path=${q(join(files.shared, 'f'))}`, { method: 'PUT', body: 'whole' });
+    const record = join(files.own, '../uploads', `${String(old)}.json`);
+    const text = await readFile(record, 'utf8');
+    await writeFile(record, text.replace(/"updatedAtMs":\d+/, '"updatedAtMs":1'));
+    await mkdir(join(files.shared, '.gantry-part-archive/inner'), { recursive: true });
+    for (const folder of [files.shared, files.fixed]) {
+      await writeFile(join(folder, '.gantry-part-left'), 'half');
+      await writeFile(join(folder, '.gantry-part-young'), 'half');
+    }
+    for (const path of ['shared/.gantry-part-left', 'shared/.gantry-part-archive', 'fixed/.gantry-part-left'])
+      await utimes(join(files.top, path), 1, 1);
+    await files.restart();
+    const wanted = ['.gantry-part-young', 'f'];
+    for (let tries = 0; (await readdir(files.shared)).length !== wanted.length && tries < 1000; tries += 1)
+      await sleep(10);
+    expect((await readdir(files.shared)).sort()).toEqual(wanted);
+    expect(await readFile(join(files.shared, 'f'), 'utf8')).toBe('whole');
+    // Nothing is removed where nothing may be written.
+    expect((await readdir(files.fixed)).sort()).toEqual(['.gantry-part-left', '.gantry-part-young']);
+    expect((await files.ask(`/uploads/${String(old)}`)).status).toBe(404);
+    expect((await files.ask(`/uploads/${String(fresh)}`)).status).toBe(200);
   });
 
   it('refuses what would overwrite, unless asked to, at the begin and at the end', async () => {

@@ -1,14 +1,19 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withDeadline } from '@gantry/kernel';
 import type { AgentPlugin } from '../../core/ports.js';
 import { type FilesConfig, filesConfigSchema, type RootSettings } from './config.js';
 import { buildFileRoutes } from './file-routes.js';
-import { openRoots } from './roots.js';
+import { findUnusableRoots, openRoots } from './roots.js';
 import { SafePaths } from './safe-path.js';
 import { buildStagingRoutes } from './staging-routes.js';
+import { sweepParts } from './sweep-parts.js';
 import { Uploads } from './uploads.js';
 
 const sweepEveryMs = 600_000;
+const lookEveryMs = 30_000;
+/** A root on a network that hangs must not keep the plugin from starting. */
+const firstLookMs = 2000;
 
 /** The files of the node, as far as its operator shares them. */
 export const filesPlugin: AgentPlugin<FilesConfig> = {
@@ -48,14 +53,38 @@ export const filesPlugin: AgentPlugin<FilesConfig> = {
       }),
       pathsFor,
     });
+    const startedAtMs = context.clock.now();
+    const sweepAll = async () => {
+      await uploads.sweep();
+      const common = config.roots.filter(({ path }) => !path.includes('{user}'));
+      const roots = await openRoots(config.ownFolder ? [own, ...common] : common, '');
+      // What this process writes right now is younger than it, however long it takes.
+      const beforeMs = Math.min(startedAtMs, context.clock.now() - config.uploadTtlHours * 3600_000);
+      const count = await sweepParts(new SafePaths(roots), await uploads.partNames(), beforeMs);
+      if (count > 0)
+        context.logger.info('parts of files that were left behind were deleted', {
+          op: 'files.sweep',
+          count,
+        });
+    };
     const sweep = () => {
-      uploads
-        .sweep()
-        .catch((error: unknown) => context.logger.warn('uploads cannot be cleaned up', { error }));
+      sweepAll().catch((error: unknown) => context.logger.warn('uploads cannot be cleaned up', { error }));
     };
     sweep();
-    const timer = setInterval(sweep, sweepEveryMs);
-    timer.unref();
+    let problems: readonly string[] = [];
+    let isStarted = false;
+    const look = async () => {
+      const { roots } = config;
+      const found = await findUnusableRoots(roots);
+      // Others may have been set meanwhile.
+      if (roots !== config.roots || found.join() === problems.join()) return;
+      problems = found;
+      if (isStarted && !context.signal.aborted) context.healthChanged();
+    };
+    await withDeadline(look(), firstLookMs, 'the first look at the roots').catch(() => undefined);
+    isStarted = true;
+    const timers = [setInterval(sweep, sweepEveryMs), setInterval(() => void look(), lookEveryMs)];
+    for (const timer of timers) timer.unref();
     const deps = {
       config: () => config,
       pathsFor: (call: { readonly caller: { readonly user: string } }) => pathsFor(call.caller.user),
@@ -66,9 +95,15 @@ export const filesPlugin: AgentPlugin<FilesConfig> = {
       routes: [...buildFileRoutes(deps), ...buildStagingRoutes(deps)],
       configure: (changed) => {
         config = changed;
+        void look();
       },
-      health: () => ({ status: 'healthy' }),
-      stop: async () => clearInterval(timer),
+      health: () =>
+        problems.length === 0
+          ? { status: 'healthy' }
+          : { status: 'degraded', detail: problems.join('; ').slice(0, 1000) },
+      stop: async () => {
+        for (const timer of timers) clearInterval(timer);
+      },
     };
   },
 };

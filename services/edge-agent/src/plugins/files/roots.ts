@@ -1,5 +1,5 @@
 /** The folders that a caller may reach. */
-import { mkdir, realpath } from 'node:fs/promises';
+import { mkdir, realpath, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { posix } from 'node:path';
 import type { RootSettings } from './config.js';
@@ -27,6 +27,29 @@ export async function openRoots(settings: readonly RootSettings[], user: string)
     }),
   );
   return roots.filter((root) => root !== undefined);
+}
+
+/** What is wrong with the roots, in words for the operator: one sentence for each that nobody can use. */
+export async function findUnusableRoots(settings: readonly RootSettings[]): Promise<readonly string[]> {
+  const found = await Promise.all(
+    settings.map(async ({ name, path, create }) => {
+      const mark = path.indexOf('{user}');
+      // Folders of users may come later; what they are to lie in has to be there, unless it is made as well.
+      if (mark !== -1 && create) return undefined;
+      const shared = mark === -1 ? path : path.slice(0, path.lastIndexOf('/', mark)) || '/';
+      const whole = posix.normalize(expand(shared, ''));
+      try {
+        if (create) await mkdir(whole, { recursive: true, mode: 0o700 });
+        if ((await stat(whole)).isDirectory()) return undefined;
+        return `the root "${name}" is not a folder: ${whole}`;
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        const why = code === 'ENOENT' ? 'is not there' : `cannot be used (${code ?? 'unknown'})`;
+        return `the root "${name}" ${why}: ${whole}`;
+      }
+    }),
+  );
+  return found.filter((sentence) => sentence !== undefined);
 }
 
 const expand = (path: string, user: string): string =>

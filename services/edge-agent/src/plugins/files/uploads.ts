@@ -186,6 +186,11 @@ export class Uploads {
     }
   }
 
+  /** The names of all parts that have a record. */
+  async partNames(): Promise<ReadonlySet<string>> {
+    return new Set((await this.#records()).map(({ part }) => part));
+  }
+
   async #discard(paths: SafePaths, record: UploadRecord): Promise<void> {
     const parent = await paths.openParent(record.request.path).catch(() => undefined);
     try {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type JobDetail, jobDetailSchema } from '@gantry/contracts';
@@ -7,6 +7,7 @@ import { describeJobExecutor } from '../../../../contract/job-executor.contract.
 import { type RunningAgent, startAgent } from '../../../../test-support/start-agent.js';
 import { jobsPlugin } from '../../index.js';
 import { findProcesses } from './process-table.js';
+import { spawnFailure } from './start-task.js';
 
 describeJobExecutor({ executor: 'local', settings: () => ({ localKillGraceSeconds: 1 }) });
 
@@ -91,12 +92,14 @@ describe('jobs as processes of the machine', () => {
         processes: 2,
         cores_per_process: cpus().length + 1000,
         gpus_per_process: 1,
-        memory: '999T',
+        memory: '50M',
       },
     });
     expect(response.status).toBe(422);
-    const { errors } = (await response.json()) as { errors: { pointer: string }[] };
+    const { errors } = (await response.json()) as { errors: { pointer: string; detail: string }[] };
     const fields = errors.map(({ pointer }) => pointer.replace('/body/spec/', ''));
+    const memory = errors.find(({ pointer }) => pointer === '/body/spec/resources/memory');
+    expect(memory).toMatchObject({ detail: expect.stringContaining('resources/memory: the executor local') });
     expect(fields.sort((a, b) => a.localeCompare(b))).toEqual([
       'account',
       'constraints',
@@ -109,6 +112,38 @@ describe('jobs as processes of the machine', () => {
       'resources/nodes',
       'resources/processes',
     ]);
+  });
+
+  it('says which program was not found, in words of its own', async () => {
+    const locked = join(folder, 'locked');
+    await mkdir(locked, { mode: 0o000 });
+    const environment = { PATH: `${locked}:/usr/bin:/bin` };
+    for (const executable of ['no-such-program', join(folder, 'no-such-program')]) {
+      const answer = await post({ executable, environment });
+      const { job_id } = (await answer.json()) as { job_id: string };
+      expect(await ended(job_id)).toMatchObject({
+        state: 'FAILED',
+        exit_code: 127,
+        message: 'The executable was not found (127)',
+      });
+      const output = await running.call(`/jobs/jobs/${job_id}/output/stderr`);
+      expect(await output.text()).toBe(`${executable}: not found\n`);
+    }
+    const found = await ended(await submit('exit 3', { environment }));
+    expect(found).toMatchObject({ state: 'FAILED', exit_code: 3 });
+    await writeFile(join(folder, 'no-program'), 'text', { mode: 0o600 });
+    const data = await post({ executable: './no-program', directory: folder });
+    expect(await ended(((await data.json()) as { job_id: string }).job_id)).toMatchObject({ exit_code: 126 });
+  });
+
+  it('names the folder in which a job cannot be started', async () => {
+    const directory = join(folder, 'not-there');
+    const message = `the directory ${directory} is not there`;
+    const answer = await post({ executable: '/bin/true', directory });
+    const { job_id } = (await answer.json()) as { job_id: string };
+    expect(await ended(job_id)).toMatchObject({ state: 'FAILED', message });
+    const denied = Object.assign(new Error('spawn /bin/sh EACCES'), { code: 'EACCES' });
+    expect(spawnFailure(denied, '/home/eve')).toBe('the directory /home/eve cannot be entered: EACCES');
   });
 
   it('forgets a job and its output when it is told to, once it has ended', async () => {

@@ -98,7 +98,10 @@ const outputFailure = (error: unknown, path: string): string =>
 const messageFor = (error: unknown, path: string): string =>
   `${path}: ${(error as NodeJS.ErrnoException).code ?? 'cannot be opened'}`;
 
-const spawnFailure = (error: NodeJS.ErrnoException, directory: string): string =>
-  error.code === 'ENOENT' || error.code === 'ENOTDIR'
-    ? `the directory ${directory} is not there`
-    : `the job cannot be started: ${error.code ?? error.message}`;
+/** The program is a shell that is always there, so what is missing or denied is the directory. */
+export function spawnFailure({ code, message }: NodeJS.ErrnoException, directory: string): string {
+  if (code === 'ENOENT' || code === 'ENOTDIR') return `the directory ${directory} is not there`;
+  if (code === 'EACCES' || code === 'EPERM' || code === 'ELOOP' || code === 'ENAMETOOLONG')
+    return `the directory ${directory} cannot be entered: ${code}`;
+  return `the job cannot be started in ${directory}: ${code ?? message}`;
+}

@@ -1,21 +1,17 @@
 /** What a machine without a batch system cannot do. Pure. */
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism } from 'node:os';
 import type { JobSpec } from '@gantry/contracts';
 import type { FieldError } from '@gantry/kernel';
 import { findShellVariables } from '../shell-variables.js';
 
 export interface Machine {
   readonly cores: number;
-  readonly memoryBytes: number;
 }
 
-export const thisMachine = (): Machine => ({ cores: availableParallelism(), memoryBytes: totalmem() });
+export const thisMachine = (): Machine => ({ cores: availableParallelism() });
 
-/** Cores and memory have to be there; they are not set aside for the job. */
-export function findUnsupportedLocally(
-  spec: JobSpec,
-  { cores, memoryBytes }: Machine,
-): readonly FieldError[] {
+/** Cores have to be there, and a job may use them all: they are not set aside. What could not be kept is refused. */
+export function findUnsupportedLocally(spec: JobSpec, { cores }: Machine): readonly FieldError[] {
   const errors: FieldError[] = [];
   const refuse = (field: string, detail: string) =>
     errors.push({ pointer: `/body/spec/${field}`, detail: `${field}: ${detail}` });
@@ -30,14 +26,15 @@ export function findUnsupportedLocally(
     processes_per_node = 1,
     cores_per_process: each = 1,
     gpus_per_process,
-    memory = 0,
+    memory,
     exclusive = false,
   } = spec.resources;
   if (nodes > 1) refuse('resources/nodes', 'the executor local has one node');
   if (processes > 1) refuse('resources/processes', 'the executor local starts one process');
   if (processes_per_node > 1) refuse('resources/processes_per_node', 'the executor local starts one process');
   if (each > cores) refuse('resources/cores_per_process', `this machine has ${cores}`);
-  if (memory > memoryBytes) refuse('resources/memory', `this machine has ${memoryBytes} bytes`);
+  if (memory !== undefined)
+    refuse('resources/memory', 'the executor local neither sets memory aside nor limits it');
   if (gpus_per_process !== undefined)
     refuse('resources/gpus_per_process', 'the executor local cannot hand out graphics cards');
   if (exclusive) refuse('resources/exclusive', 'the executor local shares its machine');

@@ -6,6 +6,7 @@
  * I2. The program's words are words of the wrapper's own command line: no shell ever reads them.
  * I3. The program gets the environment it was promised: no variable of the wrapper lives outside of a subshell.
  * I4. A signal to the group reaches the program; the wrapper itself stays to write down the end.
+ * I5. A program that is not there is reported as that, whatever folders of PATH cannot be read.
  */
 
 /** `sh -c wrapperScript gantry-job <folder>/started <folder>/exit program arguments…` */
@@ -15,7 +16,14 @@ export const wrapperScript = `trap : HUP INT QUIT TERM USR1 USR2 ALRM
   IFS= read -r stat <"/proc/$$/stat" && IFS= read -r boot </proc/sys/kernel/random/boot_id &&
     printf '%s\\n%s\\n' "$stat" "$boot" >"$1"
 ) 2>/dev/null || exit 125
-( shift 2; exec "$@" )
+(
+  shift 2
+  case $1 in
+    */*) test -e "$1" ;;
+    *) command -v -- "$1" ;;
+  esac >/dev/null 2>&1 || { printf '%s: not found\\n' "$1" >&2; exit 127; }
+  exec "$@"
+)
 set -- "$2" "$?"
 printf '%s\\n' "$2" >"$1"
 exit "$2"
