@@ -21,7 +21,7 @@ const atATime = 16;
 /** Long enough for two heartbeats of each. */
 const settleMs = 12_000;
 
-/** Enrols `nodes` nodes and connects them from one process. @throws when one does not connect, or does not answer */
+/** Enrols `nodes` nodes and connects them from one process. @throws when one does not connect or answer, or nothing was measured */
 export async function measureIdleNodes(
   bridge: BridgeProcess,
   nodes: number,
@@ -44,6 +44,7 @@ export async function measureIdleNodes(
     await sleep(settle);
     await collectGarbage(bridge.pid, bridge.output);
     const bytesPerNode = (proportionalBytes(bridge.pid) - before) / nodes;
+    if (bytesPerNode <= 0) throw new Error('the bridge did not grow: nothing was measured');
     const calledMs = performance.now();
     await inTurns(nodes, async (index) => {
       const answer = await bridge.call(`/v1/nodes/idle-${index}/work/x`);
