@@ -56,3 +56,14 @@ export function countOf(what: string, text: string): number {
     throw new UsageError(`${what} must be a whole number from 1 up, not "${text}"`);
   return value;
 }
+
+/** The words `name=value` of an option. @throws {UsageError} */
+export function toPairs(option: string, words: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    words.map((word) => {
+      const at = word.indexOf('=');
+      if (at < 1) throw new UsageError(`${option} takes name=value, not "${word}"`);
+      return [word.slice(0, at), word.slice(at + 1)];
+    }),
+  );
+}

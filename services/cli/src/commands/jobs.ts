@@ -5,7 +5,7 @@ import { type Command, Option } from 'commander';
 import type { Connection } from '../connection.js';
 import { note, printResult, toTable, writerTo } from '../terminal.js';
 import { waitNotes } from '../wait-notes.js';
-import { countOf, numberOf, onAction, take } from './action.js';
+import { countOf, numberOf, onAction, take, toPairs } from './action.js';
 import { chooseNode } from './choose-node.js';
 import { untilFinal } from './job-end.js';
 import { UsageError } from './usage-error.js';
@@ -168,16 +168,6 @@ function readSpec(path: string): Record<string, unknown> {
   } catch (error) {
     throw new UsageError(`the job spec ${path} cannot be read: ${String(error)}`);
   }
-}
-
-function toPairs(option: string, words: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    words.map((word) => {
-      const at = word.indexOf('=');
-      if (at < 1) throw new UsageError(`${option} takes name=value, not "${word}"`);
-      return [word.slice(0, at), word.slice(at + 1)];
-    }),
-  );
 }
 
 /** Flags of a scheduler are true or false; a text of that spelling needs `--spec`. */

@@ -10,7 +10,7 @@ import type { JobDetail } from '@gantry/contracts';
 import type { Command } from 'commander';
 import { note, type Output, printResult, writerTo } from '../terminal.js';
 import { textOf, waitNotes } from '../wait-notes.js';
-import { countOf, onAction } from './action.js';
+import { countOf, onAction, toPairs } from './action.js';
 import { untilFinal } from './job-end.js';
 import { UsageError } from './usage-error.js';
 
@@ -58,7 +58,7 @@ export function addExec(nodes: Command): void {
       arguments: args,
       name: 'exec',
       ...(options.directory === undefined ? {} : { directory: options.directory }),
-      ...(options.env === undefined ? {} : { environment: toPairs(options.env) }),
+      ...(options.env === undefined ? {} : { environment: toPairs('--env', options.env) }),
     });
     process.exitCode = await attend(jobs, { node: name, id: job_id }, output, options);
   });
@@ -157,14 +157,4 @@ async function passOn(
     else await write(piece);
   }
   return Buffer.concat(kept).toString('utf8');
-}
-
-function toPairs(words: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    words.map((word) => {
-      const at = word.indexOf('=');
-      if (at < 1) throw new UsageError(`--env takes name=value, not "${word}"`);
-      return [word.slice(0, at), word.slice(at + 1)];
-    }),
-  );
 }
